@@ -1,0 +1,184 @@
+//! How frames become bytes: a 4-byte big-endian length, then a body in bincode 2's standard configuration.
+//!
+//! bincode is finished and unmaintained (RUSTSEC-2025-0141), so this is the only file that knows it, and it trusts it
+//! with nothing: lengths are checked before anything is buffered, decoding has a limit on what may be claimed, and
+//! every byte must be consumed.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::limits;
+
+/// Bytes of the length that stands before each frame's body.
+pub const HEADER_BYTES: usize = 4;
+
+/// Why bytes are not a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("a frame of {announced} bytes was announced; at most {allowed} are allowed here")]
+    TooLong { announced: usize, allowed: usize },
+    #[error("the frame's body cannot be read: {0}")]
+    Malformed(String),
+    #[error("{0} bytes stand behind the frame's content")]
+    Trailing(usize),
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<{ limits::FRAME_BYTES }>()
+}
+
+/// A value's body, without the length before it. Fails where it would be over [`limits::FRAME_BYTES`].
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
+    let body = bincode::serde::encode_to_vec(value, config()).map_err(|e| FrameError::Malformed(e.to_string()))?;
+    match body.len() <= limits::FRAME_BYTES {
+        true => Ok(body),
+        false => Err(FrameError::TooLong { announced: body.len(), allowed: limits::FRAME_BYTES }),
+    }
+}
+
+/// The value whose body these bytes are, all of them.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
+    let decoded = bincode::serde::decode_from_slice(body, config());
+    let (value, used) = decoded.map_err(|e| FrameError::Malformed(e.to_string()))?;
+    match body.len() - used {
+        0 => Ok(value),
+        trailing => Err(FrameError::Trailing(trailing)),
+    }
+}
+
+/// Appends a body with its length before it, as it goes over the wire.
+pub fn write_frame(wire: &mut Vec<u8>, body: &[u8]) {
+    debug_assert!(body.len() <= limits::FRAME_BYTES);
+    wire.extend((body.len() as u32).to_be_bytes());
+    wire.extend(body);
+}
+
+/// Collects the bytes of a connection and gives them back as frames.
+#[derive(Debug, Default)]
+pub struct FrameBuffer {
+    bytes: Vec<u8>,
+    /// How many of `bytes` have been given back already.
+    used: usize,
+}
+
+impl FrameBuffer {
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if self.used > 0 {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The body of the next frame that is complete. An announced length over `allowed` is an error at once, before
+    /// any of it is waited for; the connection is of no more use then.
+    pub fn next_frame(&mut self, allowed: usize) -> Result<Option<Vec<u8>>, FrameError> {
+        let waiting = self.bytes.get(self.used..).unwrap_or_default();
+        let Some((header, rest)) = waiting.split_first_chunk::<HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let announced = u32::from_be_bytes(*header) as usize;
+        if announced > allowed {
+            return Err(FrameError::TooLong { announced, allowed });
+        }
+        let Some(body) = rest.get(..announced).map(<[u8]>::to_vec) else {
+            return Ok(None);
+        };
+        self.used += HEADER_BYTES + announced;
+        if self.used == self.bytes.len() {
+            // An idle connection holds no buffer.
+            *self = FrameBuffer::default();
+        }
+        Ok(Some(body))
+    }
+}
+
+/// Serde's way of writing bytes as bytes and not as a list of numbers: `#[serde(with = "codec::bytes")]`.
+pub mod bytes {
+    use serde::{Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{ClientFrame, ServerFrame};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_length_bomb_costs_an_error_and_no_memory() {
+        let mut buffer = FrameBuffer::default();
+        buffer.extend(&u32::MAX.to_be_bytes());
+        let announced = u32::MAX as usize;
+        assert_eq!(buffer.next_frame(100), Err(FrameError::TooLong { announced, allowed: 100 }));
+        assert!(buffer.bytes.capacity() < 64);
+    }
+
+    #[test]
+    fn a_claimed_length_inside_a_frame_costs_an_error_and_no_memory() {
+        // Variant 0 (Proof), then a byte string that claims 2^40 bytes and has two.
+        let mut body = vec![0, 253];
+        body.extend((1u64 << 40).to_le_bytes());
+        body.extend([1, 2]);
+        assert!(matches!(decode::<ClientFrame>(&body), Err(FrameError::Malformed(_))));
+        // The same for a list: Read{mailbox: 1, seqs: 2^40 of them}.
+        let mut body = vec![4, 1, 253];
+        body.extend((1u64 << 40).to_le_bytes());
+        assert!(matches!(decode::<ClientFrame>(&body), Err(FrameError::Malformed(_))));
+    }
+
+    #[test]
+    fn trailing_bytes_and_unknown_variants_are_errors() {
+        let mut body = encode(&ClientFrame::Ping { token: 1 }).unwrap();
+        body.push(0);
+        assert_eq!(decode::<ClientFrame>(&body), Err(FrameError::Trailing(1)));
+        assert!(matches!(decode::<ServerFrame>(&[200]), Err(FrameError::Malformed(_))));
+        assert!(matches!(decode::<ServerFrame>(&[]), Err(FrameError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(body: Vec<u8>) {
+            let _ = decode::<ClientFrame>(&body);
+            let _ = decode::<ServerFrame>(&body);
+        }
+
+        #[test]
+        fn frames_survive_any_cutting(bodies in prop::collection::vec(any::<Vec<u8>>(), 0..6), cut in 1usize..40) {
+            let mut wire = Vec::new();
+            bodies.iter().for_each(|body| write_frame(&mut wire, body));
+            let mut buffer = FrameBuffer::default();
+            let mut received = Vec::new();
+            for piece in wire.chunks(cut) {
+                buffer.extend(piece);
+                while let Some(body) = buffer.next_frame(1000).unwrap() {
+                    received.push(body);
+                }
+            }
+            prop_assert_eq!(received, bodies);
+            prop_assert_eq!(buffer.bytes.len(), 0);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What both sides of Malote's wire agree on: addresses, messages, frames, their encoding, and the limits.
+//!
+//! Nothing here does input or output or reads a clock. `docs/PROTOCOL.md` describes the same in prose, with the
+//! bytes of this crate's golden vectors as examples.
+
+pub mod address;
+pub mod codec;
+pub mod frame;
+pub mod hello;
+pub mod limits;
+pub mod login;
+pub mod message;
+pub mod text;
+pub mod time;
+
+pub use address::{Address, Name};
+pub use message::{Content, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Submission};
+pub use time::Timestamp;

@@ -1,0 +1,66 @@
+//! Every bound of the protocol, with what it prevents.
+//!
+//! The server reports the ones that a client must know in [`crate::frame::Welcome`].
+
+use std::time::Duration;
+
+/// The port a server listens on where nothing else is said: that of the classroom messenger Malote grew out of.
+pub const DEFAULT_PORT: u16 = 44765;
+
+/// Bytes of a subject in UTF-8. The longest line that e-mail allows (RFC 5322, 2.1.1), so that a subject can leave
+/// for a mail system whole.
+pub const SUBJECT_BYTES: usize = 998;
+
+/// Bytes of a body in UTF-8: some 80 pages of text. Longer things are files.
+pub const BODY_BYTES: usize = 256 * 1024;
+
+/// Bytes of an encoded [`crate::Content`]: subject, body and what is needed to tell them apart. It bounds what the
+/// server stores for a message without ever looking inside.
+pub const CONTENT_BYTES: usize = BODY_BYTES + SUBJECT_BYTES + 64;
+
+/// Recipients of one message: a whole department, and still a bounded amount of work for one submission.
+pub const RECIPIENTS: usize = 100;
+
+/// Bytes of a frame's body. Room for the largest message with its recipients; a peer that announces more is
+/// disconnected before anything is buffered.
+pub const FRAME_BYTES: usize = 512 * 1024;
+
+/// Bytes of a frame's body before the peer has proved who it is: strangers get no memory.
+pub const HANDSHAKE_FRAME_BYTES: usize = 8 * 1024;
+
+/// From the accepted connection to the proven identity, in all: a peer that sends a byte now and then is cut off too.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// How far a device's newest submission may be ahead of its oldest unanswered one. It is also the number of answers
+/// that the server keeps for a device, so that any retry within it finds its answer.
+pub const WINDOW: u64 = 64;
+
+/// Entries that may wait for one person. Years of ordinary mail for somebody away; a flood ends in `mailbox_full`.
+pub const MAILBOX_ENTRIES: u64 = 100_000;
+
+/// A connection on which nothing was heard for this long is asked for a sign of life …
+pub const PING_AFTER: Duration = Duration::from_secs(20);
+
+/// … and given up after this long. A killed peer's absence is noticed within 45 s, with room for a timer's slack.
+pub const DEAD_AFTER: Duration = Duration::from_secs(40);
+
+/// Connections that may be open at once, where `--max-clients` says nothing.
+pub const MAX_CLIENTS: usize = 10_000;
+
+/// Connections of one address that may be in the handshake at once: one computer cannot occupy them all.
+pub const HANDSHAKES_PER_ADDRESS: usize = 20;
+
+/// People in one page of the directory; 500 names of the longest kind stay far below [`FRAME_BYTES`].
+pub const PEOPLE_PER_PAGE: usize = 500;
+
+/// Characters of a chosen name or a room's name.
+pub const NAME_CHARS: usize = 32;
+
+/// Protocol versions a peer may offer: enough for a long life, and a bound for the first thing a stranger sends.
+pub const VERSIONS_OFFERED: usize = 16;
+
+/// Entries named in one frame that marks messages as read.
+pub const READ_PER_FRAME: usize = 1_000;
+
+/// For how long a client goes on trying to hand over a message before it tells its author that it could not.
+pub const RETRY_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);

@@ -1,0 +1,153 @@
+//! The bytes of every frame. A change here is a change of the protocol: it needs a new version.
+//!
+//! `docs/PROTOCOL.md` explains these same bytes.
+
+use malote_common::frame::{ClientFrame, Closing, Limits, Person, ServerFrame, Welcome, delivery_body};
+use malote_common::hello::{Challenge, Hello};
+use malote_common::{
+    Address, Content, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Receipt, Submission,
+    Timestamp, codec,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+
+#[track_caller]
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T, expect: &str) {
+    let bytes = codec::encode(&value).unwrap();
+    assert_eq!(hex(&bytes), expect, "{value:?}");
+    assert_eq!(codec::decode::<T>(&bytes).unwrap(), value);
+    for cut in 0..bytes.len() {
+        assert!(codec::decode::<T>(&bytes[..cut]).is_err(), "{value:?} cut at {cut}");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn content() -> Content {
+    Content { subject: "Almoço".into(), body: "Às 12h?".into() }
+}
+
+fn message() -> Message {
+    Message {
+        id: MessageId([0xa1; 16]),
+        to: vec![Address::Person(Name::given(1)), Address::Room(Name::parse("obras").unwrap()), Address::Everybody],
+        in_reply_to: Some(MessageId([0xb2; 16])),
+        sent_at: Timestamp(1_700_000_000_000),
+        content: codec::encode(&content()).unwrap(),
+    }
+}
+
+/// [`message`] as it stands in frames and in the store.
+const MESSAGE: &str = concat!(
+    "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",   // id
+    "03",                                 // three recipients:
+    "00085573756172696f31",               // person, 8 bytes, "Usuario1"
+    "01056f62726173",                     // room, 5 bytes, "obras"
+    "02",                                 // everybody
+    "01b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2", // in reply to
+    "fd00d0ca9f17030000",                 // 2023-11-14T22:13:20Z, zigzag
+    "11",                                 // content of 17 bytes:
+    "07416c6d6fc3a76f",                   // "Almoço"
+    "08c38073203132683f",                 // "Às 12h?"
+);
+
+#[test]
+fn openings() {
+    let hello = Hello { versions: vec![1], key: [0x11; 32], device: DeviceId([0x22; 16]) };
+    assert_eq!(hex(&hello.encode()), format!("6d616c6f7465{}{}{}", "010001", "11".repeat(32), "22".repeat(16)));
+    let challenge = Challenge::Accepted { version: 1, nonce: [0x33; 32] };
+    assert_eq!(hex(&challenge.encode()), format!("6d616c6f7465{}{}", "0001", "33".repeat(32)));
+    let refused = Challenge::Refused { versions: vec![1, 2] };
+    assert_eq!(hex(&refused.encode()), "6d616c6f746500000200010002");
+}
+
+#[test]
+fn contents() {
+    check(content(), "07416c6d6fc3a76f08c38073203132683f".replace(' ', "").as_str());
+}
+
+#[test]
+fn client_frames() {
+    check(ClientFrame::Proof { signature: vec![0x44; 64] }, &format!("0040{}", "44".repeat(64)));
+    check(
+        ClientFrame::Resume { mailbox: MailboxId(5), epoch: Epoch([0x55; 16]), after: 300 },
+        &format!("0105{}fb2c01", "55".repeat(16)),
+    );
+    check(
+        ClientFrame::Submit(Submission { counter: 9, targets: vec![0, 2], message: message() }),
+        &format!("0209020002{MESSAGE}"),
+    );
+    check(ClientFrame::Acknowledge { mailbox: MailboxId(5), seq: 70_000 }, "0305fc70110100");
+    check(ClientFrame::Read { mailbox: MailboxId(5), seqs: vec![1, 2] }, "0405020102");
+    check(ClientFrame::People { after: None }, "0500");
+    check(ClientFrame::People { after: Some(499) }, "0501fbf301");
+    check(ClientFrame::Ping { token: 7 }, "0607");
+    check(ClientFrame::Pong { token: 7 }, "0707");
+}
+
+#[test]
+fn server_frames() {
+    let welcome = Welcome {
+        name: Name::given(1),
+        mailbox: MailboxId(2),
+        epoch: Epoch([0x66; 16]),
+        last_seq: 12,
+        last_counter: 3,
+        limits: Limits::default(),
+    };
+    check(
+        ServerFrame::Welcome(welcome),
+        &format!("00085573756172696f3102{}0c03fbe603fc0000040064fc0000080040", "66".repeat(16)),
+    );
+    let outcomes = vec![
+        Outcome::Accepted { mailbox: MailboxId(2), seq: 13 },
+        Outcome::UnknownRecipient,
+        Outcome::NotAMember,
+        Outcome::TooLarge,
+        Outcome::Invalid,
+        Outcome::MailboxFull,
+        Outcome::ServerFull,
+        Outcome::RateLimited { retry_after_ms: 250 },
+    ];
+    check(ServerFrame::Outcomes { counter: 9, outcomes }, "01090800020d01020304050607fa");
+    let entry = Entry::Message { from: Name::given(0), accepted_at: Timestamp(1_700_000_000_123), message: message() };
+    check(
+        ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry: entry.clone() },
+        &format!("02020d00085573756172696f30fdf6d0ca9f17030000{MESSAGE}"),
+    );
+    let stored = codec::encode(&entry).unwrap();
+    let whole = codec::encode(&ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry }).unwrap();
+    assert_eq!(delivery_body(MailboxId(2), 13, &stored).unwrap(), whole);
+    let delivered = Receipt::Delivered { mailbox: MailboxId(4), seq: 6, at: Timestamp(1) };
+    let read = Receipt::Read { mailbox: MailboxId(4), seq: 6, at: Timestamp(1) };
+    let receipt = |receipt| ServerFrame::Delivery { mailbox: MailboxId(2), seq: 14, entry: Entry::Receipt(receipt) };
+    check(receipt(delivered), "02020e0100040602");
+    check(receipt(read), "02020e0101040602");
+    let person = Person { number: 1, name: Name::given(1), connected: true };
+    check(ServerFrame::People { people: vec![person.clone()], more: true }, "030101085573756172696f310101");
+    check(ServerFrame::Presence { people: vec![person] }, "040101085573756172696f3101");
+    check(ServerFrame::Ping { token: 7 }, "0507");
+    check(ServerFrame::Pong { token: 7 }, "0607");
+    let closings = [
+        Closing::ProtocolError,
+        Closing::WrongProof,
+        Closing::ServerFull,
+        Closing::Superseded,
+        Closing::ShuttingDown,
+        Closing::Silent,
+        Closing::StoreFailed,
+    ];
+    for (variant, closing) in closings.into_iter().enumerate() {
+        check(ServerFrame::Closing(closing), &format!("07{variant:02x}"));
+    }
+}
+
+#[test]
+fn a_name_in_another_form_is_refused() {
+    for name in ["", "a b", "joa\u{303}o", "#ana", "a\u{202e}b"] {
+        let bytes = codec::encode(&name.to_owned()).unwrap();
+        assert!(codec::decode::<Name>(&bytes).is_err(), "{name:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! Where everything lives that must survive: people, names, devices, mailboxes, and the answers already given.
+//!
+//! [`Store`] is the contract; [`sqlite`] is the embedded backend. A second one for several servers at once is meant
+//! to fit behind the same trait, so nothing outside a store may assume that it is the only one who writes to it.
+
+#[cfg(test)]
+pub mod contract;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use malote_common::frame::Person;
+use malote_common::{DeviceId, Epoch, MailboxId, Name, Outcome, Seq, Submission, Timestamp};
+
+/// A person's number, the one in `UsuarioN`. Never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonId(pub u64);
+
+/// What a server keeps, and what it promises about it.
+///
+/// *Durable.* [`Store::commit`] returns `Ok` only when all of the batch would survive a power cut. After
+/// [`StoreError::Full`] nothing of the batch was carried out, and the store goes on working. After
+/// [`StoreError::Failed`] nothing is known of the batch; the caller must end and start anew, never try again.
+///
+/// *Ordered.* Operations are carried out in the order of the batch, batches in the order of calls; each operation
+/// sees those before it. Entries of one mailbox are numbered 1, 2, 3, … without gaps, in the order in which they
+/// were appended; a number is never used twice within an epoch.
+///
+/// *Idempotent.* A submission is named by its device and counter. Carrying out one that is among the device's last
+/// [`malote_common::limits::WINDOW`] counters gives the same answer and appends nothing. Acknowledging or reading
+/// what is acknowledged or read already appends nothing.
+///
+/// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
+/// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]
+/// return no more than they are asked for. Receipts are few against what they are for, and are always appended.
+///
+/// `contract::check` holds every backend to this.
+pub trait Store: Send {
+    /// Carries out a batch as one transaction; `answers[i]` belongs to `batch[i]`.
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError>;
+
+    /// Entries of a mailbox behind `after`, in order: as many as fit into `max_bytes`, and at least one if there is one.
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// Up to `limit` people with numbers above `after`, in order. `connected` is false: a store does not know.
+    fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError>;
+}
+
+/// A change to what is stored.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Somebody has proved to hold `key`. A new key becomes a new person, with the next number and a mailbox.
+    Login { key: [u8; 32], device: DeviceId },
+    /// A person posts a message; answered by [`Answer::Submitted`].
+    Submit { author: PersonId, device: DeviceId, submission: Submission },
+    /// A person has all entries of a mailbox up to `seq`. The authors of the messages among them get receipts.
+    Acknowledge { mailbox: MailboxId, seq: Seq },
+    /// A person has opened these entries of a mailbox. The authors of the messages among them get receipts.
+    Read { mailbox: MailboxId, seqs: Vec<Seq> },
+}
+
+/// What came of an [`Operation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    LoggedIn(Login),
+    /// One outcome per target, and the entries that were appended.
+    Submitted { outcomes: Vec<Outcome>, appended: Vec<Stored> },
+    /// For [`Operation::Acknowledge`] and [`Operation::Read`]: the receipts that were appended.
+    Noted { appended: Vec<Stored> },
+}
+
+/// Who logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub person: PersonId,
+    pub name: Name,
+    pub mailbox: MailboxId,
+    pub epoch: Epoch,
+    pub last_seq: Seq,
+    /// The highest counter carried out for this device; 0 for none.
+    pub last_counter: u64,
+    /// Whether this key was never seen before.
+    pub is_new: bool,
+}
+
+/// An entry as it is stored: an encoded [`malote_common::Entry`], shared by all who read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub mailbox: MailboxId,
+    pub seq: Seq,
+    pub entry: Arc<[u8]>,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space is left; nothing was carried out.
+    #[error("the disk is full")]
+    Full,
+    /// The store cannot be relied on any more.
+    #[error("{0}")]
+    Failed(String),
+}

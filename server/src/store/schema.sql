@@ -1,0 +1,51 @@
+-- Version 1. Changes come as further files, applied in order; PRAGMA user_version tells how many were.
+
+CREATE TABLE person (
+    number     INTEGER PRIMARY KEY,       -- the N of UsuarioN
+    key        BLOB NOT NULL UNIQUE,      -- Ed25519 public key, 32 bytes
+    name       TEXT NOT NULL,             -- the name to show
+    mailbox    INTEGER NOT NULL UNIQUE REFERENCES mailbox,
+    created_at INTEGER NOT NULL           -- milliseconds since 1970
+) STRICT;
+
+-- Every name under which a person can be reached, in the form in which names are compared.
+CREATE TABLE name (
+    folded TEXT PRIMARY KEY,
+    person INTEGER NOT NULL REFERENCES person
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device (
+    id           INTEGER PRIMARY KEY,
+    person       INTEGER NOT NULL REFERENCES person,
+    device       BLOB NOT NULL,           -- 16 bytes, chosen by the client
+    last_counter INTEGER NOT NULL,        -- the highest counter carried out
+    UNIQUE (person, device)
+) STRICT;
+
+-- The last answers to a device, in a ring: slot = counter modulo the window.
+CREATE TABLE answer (
+    device   INTEGER NOT NULL REFERENCES device,
+    slot     INTEGER NOT NULL,
+    counter  INTEGER NOT NULL,
+    message  BLOB NOT NULL,               -- the message's id: a counter used for two messages is an error
+    outcomes BLOB NOT NULL,
+    PRIMARY KEY (device, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mailbox (
+    id        INTEGER PRIMARY KEY,
+    epoch     BLOB NOT NULL,              -- 16 random bytes
+    last_seq  INTEGER NOT NULL,
+    delivered INTEGER NOT NULL            -- acknowledged up to this seq
+) STRICT;
+
+-- In the order of commits, which is several times faster to write than a table clustered by mailbox.
+CREATE TABLE entry (
+    id      INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL REFERENCES mailbox,
+    seq     INTEGER NOT NULL,
+    author  INTEGER,                      -- who gets receipts; NULL for what is a receipt itself
+    read    INTEGER NOT NULL DEFAULT 0,   -- whether the author was told that it was opened
+    body    BLOB NOT NULL                 -- an encoded Entry
+) STRICT;
+CREATE UNIQUE INDEX entry_by_mailbox ON entry (mailbox, seq);
