@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod codec;
+pub mod fingerprint;
 pub mod frame;
 pub mod hello;
 pub mod limits;

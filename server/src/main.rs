@@ -1,1 +1,138 @@
-fn main() {}
+//! `malote-server`: reads its flags, binds, says that it is ready, and serves until it is told to stop.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use malote_common::limits;
+use malote_server::config::{Config, ConfigFile, LogFormat, listen_address};
+use malote_server::{RunError, Server, StartError};
+use malote_texts::{Language, Texts, clap::translated};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+#[command(name = "malote-server", version)]
+struct Flags {
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<SocketAddr>,
+    #[arg(long)]
+    lan: bool,
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_clients: Option<u32>,
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+    #[arg(long, value_name = "pt-BR|en")]
+    lang: Option<Language>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let texts = Texts::new(Language::from_arguments(&arguments));
+    let matches = translated(Flags::command(), "server", &texts).get_matches_from(arguments);
+    let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match serve(flags, &texts) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Serves to the end. The error is a sentence for the person who started it.
+fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
+    let file = match &flags.config {
+        None => ConfigFile::default(),
+        Some(path) => read_config(path).map_err(|reason| {
+            texts.with("server-config-unreadable", &[("path", show(path)), ("reason", reason.into())])
+        })?,
+    };
+    start_log(flags.log_format.or(file.log_format).unwrap_or_default());
+    let data = flags.data.or(file.data).or_else(malote_server::default_data_directory);
+    let config = Config {
+        listen: listen_address(flags.listen.or(file.listen), flags.lan || file.lan.unwrap_or(false)),
+        data: data.ok_or_else(|| texts.get("server-no-data-directory"))?,
+        max_clients: flags.max_clients.map(|n| n as usize).or(file.max_clients).unwrap_or(limits::MAX_CLIENTS),
+        rate: file.rate.unwrap_or_default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        // Installed before anybody is told that the server is ready, so that no signal finds it unprepared.
+        let shutdown = shutdown().map_err(|error| error.to_string())?;
+        let server = Server::bind(config).await.map_err(|error| explain_start(&error, texts))?;
+        announce(&server);
+        server.run(shutdown).await.map_err(|error| explain_end(&error, texts))
+    })
+}
+
+fn read_config(path: &PathBuf) -> Result<ConfigFile, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    toml::from_str(&text).map_err(|error| error.to_string())
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MALOTE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn announce(server: &Server) {
+    // A closed standard output is no reason not to serve.
+    let _ = writeln!(io::stdout(), "malote-server ready {} {}", server.address(), server.fingerprint());
+    let _ = io::stdout().flush();
+}
+
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn explain_start(error: &StartError, texts: &Texts) -> String {
+    match error {
+        StartError::Listen { address, error } => {
+            let key = match error.kind() {
+                io::ErrorKind::AddrInUse => "server-address-in-use",
+                io::ErrorKind::PermissionDenied => "server-address-forbidden",
+                io::ErrorKind::AddrNotAvailable => "server-address-unavailable",
+                _ => "server-address-failed",
+            };
+            texts.with(key, &[("address", address.to_string().into()), ("reason", error.to_string().into())])
+        }
+        StartError::DataUnwritable { path, error } => {
+            texts.with("server-data-unwritable", &[("path", show(path)), ("reason", error.to_string().into())])
+        }
+        StartError::DataLocked { path } => texts.with("server-data-locked", &[("path", show(path))]),
+        StartError::Store { path, reason } => {
+            texts.with("server-store-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
+        }
+        StartError::Key { path, reason } => {
+            texts.with("server-key-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
+        }
+    }
+}
+
+fn explain_end(error: &RunError, texts: &Texts) -> String {
+    texts.with("server-store-failed", &[("reason", error.to_string().into())])
+}
+
+fn show(path: &std::path::Path) -> malote_texts::Value<'static> {
+    path.display().to_string().into()
+}

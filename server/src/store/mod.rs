@@ -64,9 +64,14 @@ pub enum Operation {
 pub enum Answer {
     LoggedIn(Login),
     /// One outcome per target, and the entries that were appended.
-    Submitted { outcomes: Vec<Outcome>, appended: Vec<Stored> },
+    Submitted {
+        outcomes: Vec<Outcome>,
+        appended: Vec<Stored>,
+    },
     /// For [`Operation::Acknowledge`] and [`Operation::Read`]: the receipts that were appended.
-    Noted { appended: Vec<Stored> },
+    Noted {
+        appended: Vec<Stored>,
+    },
 }
 
 /// Who logged in.

@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite file, written by one thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,8 +74,9 @@ impl Store for SqliteStore {
     }
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT number, name FROM person WHERE number > ? ORDER BY number LIMIT ?")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT number, name FROM person WHERE number > ? ORDER BY number LIMIT ?")?;
         let after = after.map_or(-1, |person| number(person.0));
         let rows = statement.query_map(params![after, limit as i64], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         rows.map(|row| {
@@ -110,15 +111,17 @@ impl Batch<'_> {
             None => self.welcome_newcomer(key)?,
         };
         self.tx
-            .prepare_cached("INSERT INTO device (person, device, last_counter) VALUES (?, ?, 0) ON CONFLICT DO NOTHING")?
+            .prepare_cached(
+                "INSERT INTO device (person, device, last_counter) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+            )?
             .execute(params![person, &device.0[..]])?;
         let mut statement = self.tx.prepare_cached(
             "SELECT person.name, mailbox.id, mailbox.epoch, mailbox.last_seq, device.last_counter
              FROM person JOIN mailbox ON mailbox.id = person.mailbox JOIN device ON device.person = person.number
              WHERE person.number = ? AND device.device = ?",
         )?;
-        let (name, mailbox, epoch, last_seq, last_counter): (String, i64, [u8; 16], i64, i64) =
-            statement.query_row(params![person, &device.0[..]], |row| {
+        let (name, mailbox, epoch, last_seq, last_counter): (String, i64, [u8; 16], i64, i64) = statement
+            .query_row(params![person, &device.0[..]], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })?;
         Ok(Login {
@@ -193,11 +196,8 @@ impl Batch<'_> {
             .tx
             .prepare_cached("SELECT name FROM person WHERE number = ?")?
             .query_row([number(author.0)], |row| row.get(0))?;
-        let entry = Entry::Message {
-            from: stored_name(&from)?,
-            accepted_at: self.now,
-            message: submission.message.clone(),
-        };
+        let entry =
+            Entry::Message { from: stored_name(&from)?, accepted_at: self.now, message: submission.message.clone() };
         let entry: Arc<[u8]> = codec::encode(&entry).map_err(unexpected)?.into();
         let (mut appended, mut outcomes): (Vec<Stored>, _) = (Vec::new(), Vec::new());
         for address in submission.recipients() {
@@ -306,14 +306,14 @@ impl Batch<'_> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > MIGRATIONS.len() {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version as usize > MIGRATIONS.len() {
         return Err(StoreError::Failed("the store was written by a newer malote-server".to_owned()));
     }
-    for (step, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+    for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
         let tx = connection.transaction()?;
         tx.execute_batch(migration)?;
-        tx.pragma_update(None, "user_version", step + 1)?;
+        tx.pragma_update(None, "user_version", step)?;
         tx.commit()?;
     }
     Ok(())
@@ -363,7 +363,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
         let store = SqliteStore::open(&path).unwrap();
-        store.connection.pragma_update(None, "user_version", MIGRATIONS.len() + 1).unwrap();
+        store.connection.pragma_update(None, "user_version", MIGRATIONS.len() as u32 + 1).unwrap();
         drop(store);
         assert!(matches!(SqliteStore::open(&path), Err(StoreError::Failed(_))));
     }

@@ -1,0 +1,110 @@
+//! The server's own key: made on first start, kept in the data directory, pinned by every client.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use malote_common::{fingerprint::Fingerprint, hello};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+
+/// The name in the certificate. Clients go by the key and not by names.
+const SUBJECT: &str = "malote";
+
+/// A certificate with its key.
+pub struct Identity {
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+    pub fingerprint: Fingerprint,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl Identity {
+    /// Reads the key from the data directory, or makes one there. A damaged one is an error and never replaced: every
+    /// client would take the new one for an attack.
+    pub fn open(directory: &Path) -> Result<Identity, IdentityError> {
+        let (certificate_path, key_path) = (directory.join(CERTIFICATE), directory.join(KEY));
+        // The certificate is written last, so where it is missing none was ever shown to a client.
+        if !certificate_path.exists() {
+            make(&certificate_path, &key_path)?;
+        }
+        let certificate = CertificateDer::from_pem_slice(&fs::read(&certificate_path)?)
+            .map_err(|error| unusable(&certificate_path, error))?;
+        let key = PrivateKeyDer::from_pem_slice(&fs::read(&key_path)?).map_err(|error| unusable(&key_path, error))?;
+        let key_pair = rcgen::KeyPair::try_from(&key).map_err(|error| unusable(&key_path, error))?;
+        let fingerprint = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key_pair));
+        Ok(Identity { certificate, key, fingerprint })
+    }
+
+    /// TLS 1.3 and nothing older, with this key, for version 1 of our protocol.
+    pub fn tls_config(&self) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], self.key.clone_key())?;
+        config.alpn_protocols = vec![hello::ALPN.to_vec()];
+        // Every login proves the key anew, so a resumed TLS session would save nothing that matters.
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+}
+
+fn make(certificate_path: &Path, key_path: &Path) -> Result<(), IdentityError> {
+    let failed = |error: rcgen::Error| IdentityError::Unusable(error.to_string());
+    let key = rcgen::KeyPair::generate().map_err(failed)?;
+    let mut parameters = rcgen::CertificateParams::new(vec![SUBJECT.to_owned()]).map_err(failed)?;
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, SUBJECT);
+    let certificate = parameters.self_signed(&key).map_err(failed)?;
+    write_private(key_path, &key.serialize_pem())?;
+    write_private(certificate_path, &certificate.pem())?;
+    Ok(())
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn unusable(path: &Path, error: impl std::fmt::Display) -> IdentityError {
+    IdentityError::Unusable(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_is_made_once_and_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Identity::open(directory.path()).unwrap().fingerprint;
+        assert_eq!(Identity::open(directory.path()).unwrap().fingerprint, first);
+        let mode = fs::metadata(directory.path().join(KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        Identity::open(directory.path()).unwrap().tls_config().unwrap();
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        Identity::open(directory.path()).unwrap();
+        fs::write(directory.path().join(KEY), "nonsense").unwrap();
+        assert!(Identity::open(directory.path()).is_err());
+        assert_eq!(fs::read_to_string(directory.path().join(KEY)).unwrap(), "nonsense");
+    }
+}

@@ -1,0 +1,64 @@
+//! How much one person may post.
+
+use std::time::{Duration, Instant};
+
+/// A person's allowance. A person never notices it; a program that floods is asked to slow down.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rate {
+    /// Messages that may come at once, counted per recipient.
+    pub burst: u32,
+    /// Messages a second in the long run, counted per recipient.
+    pub per_second: u32,
+}
+
+impl Default for Rate {
+    fn default() -> Rate {
+        Rate { burst: 2_000, per_second: 200 }
+    }
+}
+
+/// A bucket from which each message takes what it costs, and which fills again with time.
+#[derive(Debug)]
+pub struct Bucket {
+    rate: Rate,
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    pub fn new(rate: Rate, now: Instant) -> Bucket {
+        Bucket { rate, left: f64::from(rate.burst), at: now }
+    }
+
+    /// Takes `cost`, or says when that much will be there.
+    pub fn take(&mut self, cost: u32, now: Instant) -> Result<(), Duration> {
+        let per_second = f64::from(self.rate.per_second.max(1));
+        let filled = self.left + now.saturating_duration_since(self.at).as_secs_f64() * per_second;
+        self.left = filled.min(f64::from(self.rate.burst));
+        self.at = now;
+        // What costs more than the bucket holds passes when the bucket is full.
+        let needed = f64::from(cost.min(self.rate.burst));
+        if self.left >= needed {
+            self.left -= f64::from(cost);
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((needed - self.left) / per_second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_a_flood_waits() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(Rate { burst: 10, per_second: 5 }, start);
+        assert!((0..10).all(|_| bucket.take(1, start).is_ok()));
+        assert_eq!(bucket.take(1, start), Err(Duration::from_millis(200)));
+        assert_eq!(bucket.take(1, start + Duration::from_millis(200)), Ok(()));
+        assert_eq!(bucket.take(100, start + Duration::from_secs(60)), Ok(()));
+        assert!(bucket.take(1, start + Duration::from_secs(61)).is_err());
+    }
+}

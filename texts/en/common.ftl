@@ -1,0 +1,55 @@
+# What all of Malote's programs say.
+
+no-subject = No subject
+
+# Recipients
+recipient-empty = Write whom the message is for, for example Usuario1.
+recipient-too-long = The name “{ $typed }” is too long: a name has at most { $max } characters.
+recipient-character = The character “{ $character }” cannot be part of a name (“{ $typed }”). Separate several recipients with commas.
+recipient-not-everybody = After @ only “todos” can follow. To write to one person, use their name without @.
+recipient-too-many = A message can have at most { $max } recipients.
+subject-too-long = The subject is too long: it has { $bytes } bytes and may have { $max }. Move a part of it into the message.
+body-too-long = The message is too long: it has { $bytes } bytes and may have { $max }. Split it into two or more.
+unknown-recipient = Nobody here is called { $name }.
+
+# States of a sent message
+state-queued = queued
+state-accepted = accepted
+state-delivered = delivered
+state-read = read
+state-refused = refused
+refused-unknown_recipient = nobody here has that name
+refused-not_a_member = only those who are in the room can write to it
+refused-too_large = it is too large for this server
+refused-invalid = the server did not take the request
+refused-expired = it could not be sent within 14 days
+waiting-mailbox_full = the recipient's mailbox is full; it will be tried again soon
+waiting-server_full = the server's disk is full; it will be tried again soon
+waiting-rate_limited = many messages at once; it goes out in a moment
+
+# Connection
+connect-refused = There is no Malote server at { $server }. Check the address, and that malote-server is running on that computer.
+connect-name = The name “{ $server }” leads to no computer on this network. Check that it is spelled right.
+connect-unreachable = The computer { $server } does not answer. Check the cable or the Wi-Fi, and that it is switched on.
+connect-not-malote = What answers at { $server } is not a Malote server. Check the port (Malote's is { $port }).
+connect-key-changed =
+    The key of the server { $server } has changed. Another computer may be pretending to be it, or it was reinstalled.
+    Nothing was sent, and what you wrote is kept. Ask whoever looks after the server whether this is its new key:
+    { $found }
+connect-version = The server { $server } speaks another version of Malote. Update the older of the two programs.
+connect-lost = The connection to { $server } was lost.
+connect-silent = The server { $server } has stopped answering.
+connect-full = The server { $server } is full. Malote keeps trying.
+connect-superseded = This profile was opened somewhere else, and that connection has taken this one's place.
+connect-stopping = The server { $server } is being stopped. Malote will try again by itself.
+connect-refused-proof = The server { $server } did not recognise this profile's key.
+
+# Profile
+profile-in-use = The profile “{ $profile }” is in use by another window or command. Close it, or choose another with --profile NAME.
+profile-name = “{ $profile }” cannot be a profile's name: use letters, digits, dots, hyphens or underscores.
+profile-unwritable = Cannot write to { $path }: { $reason }. Check the folder's permissions, or choose another with MALOTE_HOME.
+profile-damaged = The profile in { $path } cannot be read: { $reason }. Nothing was changed; restore a copy of it, or use another profile with --profile NAME.
+profile-no-home = There is no folder to keep profiles in. Name one with the variable MALOTE_HOME.
+disk-full = This computer's disk is full. Free some space; what you wrote is still here.
+archive-failed = Could not write to { $path }: { $reason }. What you wrote is still here; mend the problem and try again.
+server-address = “{ $server }” is not a server's address. Write computer:port, for example 192.168.0.10:{ $port }.

@@ -1,0 +1,22 @@
+# What malote-server says to whoever starts it.
+
+server-about = Malote's server: keeps and delivers the messages of the local network
+server-help-listen = Address and port to serve on (port 0 takes a free one)
+server-help-lan = Serves on all network interfaces, for the other computers
+server-help-data = Folder for the messages and the server's key
+server-help-max-clients = How many clients may be connected at the same time
+server-help-config = TOML file with these same options
+server-help-log-format = Format of the logs on standard error: text or json
+server-help-lang = Language of messages: pt-BR or en
+
+server-address-in-use = The address { $address } is in use already, perhaps by another malote-server. Close it, or choose another port with --listen.
+server-address-forbidden = This user may not serve on { $address }. Choose a port above 1023 with --listen.
+server-address-unavailable = The address { $address } does not exist on this computer. Choose another with --listen.
+server-address-failed = Cannot serve on { $address }: { $reason }.
+server-data-unwritable = Cannot write to the folder { $path }: { $reason }. Check the permissions, or choose another with --data.
+server-data-locked = The folder { $path } is in use by another malote-server. Close it, or choose another folder with --data.
+server-store-refused = The messages in { $path } cannot be opened safely: { $reason }. Nothing was changed. Restore a backup, or choose another folder with --data.
+server-key-refused = The server's key in { $path } cannot be used: { $reason }. Nothing was changed. Restore a backup of it.
+server-config-unreadable = The configuration file { $path } cannot be read: { $reason }.
+server-store-failed = The messages could not be written to the disk: { $reason }. The server has stopped so as not to promise what it cannot keep; nothing that was accepted is lost.
+server-no-data-directory = There is no folder for the data. Name one with --data.

@@ -1,0 +1,55 @@
+# O que todos os programas do Malote dizem.
+
+no-subject = Sem Assunto
+
+# Destinatários
+recipient-empty = Escreva para quem é a mensagem, por exemplo Usuario1.
+recipient-too-long = O nome “{ $typed }” é longo demais: um nome tem no máximo { $max } caracteres.
+recipient-character = O caractere “{ $character }” não pode fazer parte de um nome (“{ $typed }”). Separe vários destinatários com vírgula.
+recipient-not-everybody = Depois de @ só pode vir “todos”. Para escrever a uma pessoa, use o nome dela sem @.
+recipient-too-many = Uma mensagem pode ter no máximo { $max } destinatários.
+subject-too-long = O assunto é longo demais: tem { $bytes } bytes e pode ter { $max }. Passe uma parte dele para a mensagem.
+body-too-long = A mensagem é longa demais: tem { $bytes } bytes e pode ter { $max }. Divida-a em duas ou mais.
+unknown-recipient = Ninguém aqui se chama { $name }.
+
+# Estados de uma mensagem enviada
+state-queued = na fila
+state-accepted = aceita
+state-delivered = entregue
+state-read = lida
+state-refused = recusada
+refused-unknown_recipient = ninguém aqui tem esse nome
+refused-not_a_member = só quem está na sala pode escrever nela
+refused-too_large = é grande demais para este servidor
+refused-invalid = o servidor não aceitou o pedido
+refused-expired = não foi possível enviá-la em 14 dias
+waiting-mailbox_full = a caixa do destinatário está cheia; nova tentativa em breve
+waiting-server_full = o disco do servidor está cheio; nova tentativa em breve
+waiting-rate_limited = muitas mensagens de uma vez; segue em instantes
+
+# Conexão
+connect-refused = Não há servidor do Malote em { $server }. Confira o endereço e se o malote-server está aberto nesse computador.
+connect-name = O nome “{ $server }” não leva a nenhum computador desta rede. Confira se foi bem digitado.
+connect-unreachable = O computador { $server } não responde. Confira o cabo ou o Wi-Fi e se ele está ligado.
+connect-not-malote = O que responde em { $server } não é um servidor do Malote. Confira a porta (a do Malote é { $port }).
+connect-key-changed =
+    A chave do servidor { $server } mudou. Pode ser outro computador fingindo ser ele, ou ele foi reinstalado.
+    Nada foi enviado, e o que você escreveu está guardado. Pergunte a quem cuida do servidor se a chave nova é esta:
+    { $found }
+connect-version = O servidor { $server } fala outra versão do Malote. Atualize o programa mais antigo dos dois.
+connect-lost = A conexão com { $server } caiu.
+connect-silent = O servidor { $server } parou de responder.
+connect-full = O servidor { $server } está lotado. O Malote continua tentando.
+connect-superseded = Este perfil foi aberto em outro lugar, e aquela conexão tomou o lugar desta.
+connect-stopping = O servidor { $server } está sendo desligado. O Malote volta a tentar sozinho.
+connect-refused-proof = O servidor { $server } não reconheceu a chave deste perfil.
+
+# Perfil
+profile-in-use = O perfil “{ $profile }” já está em uso por outra janela ou comando. Feche-o ou escolha outro com --profile NOME.
+profile-name = “{ $profile }” não serve como nome de perfil: use letras, números, ponto, hífen ou sublinhado.
+profile-unwritable = Não é possível gravar em { $path }: { $reason }. Confira as permissões da pasta ou escolha outra com MALOTE_HOME.
+profile-damaged = O perfil em { $path } não pode ser lido: { $reason }. Nada foi alterado; recupere uma cópia dele ou use outro perfil com --profile NOME.
+profile-no-home = Não foi encontrada uma pasta para guardar os perfis. Indique uma com a variável MALOTE_HOME.
+disk-full = O disco deste computador está cheio. Libere espaço; o que você escreveu continua aqui.
+archive-failed = Não foi possível gravar em { $path }: { $reason }. O que você escreveu continua aqui; corrija o problema e tente de novo.
+server-address = “{ $server }” não é um endereço de servidor. Escreva computador:porta, por exemplo 192.168.0.10:{ $port }.

@@ -1,0 +1,22 @@
+# O que o malote-server diz a quem o abre.
+
+server-about = O servidor do Malote: guarda e entrega as mensagens da rede local
+server-help-listen = Endereço e porta em que atende (porta 0 escolhe uma livre)
+server-help-lan = Atende em todas as interfaces de rede, para os outros computadores
+server-help-data = Pasta onde ficam as mensagens e a chave do servidor
+server-help-max-clients = Quantos clientes podem estar conectados ao mesmo tempo
+server-help-config = Arquivo TOML com estas mesmas opções
+server-help-log-format = Formato dos registros na saída de erros: text ou json
+server-help-lang = Língua das mensagens: pt-BR ou en
+
+server-address-in-use = O endereço { $address } já está em uso, talvez por outro malote-server. Feche-o ou escolha outra porta com --listen.
+server-address-forbidden = Este usuário não pode atender em { $address }. Escolha uma porta acima de 1023 com --listen.
+server-address-unavailable = O endereço { $address } não existe neste computador. Escolha outro com --listen.
+server-address-failed = Não foi possível atender em { $address }: { $reason }.
+server-data-unwritable = Não é possível gravar na pasta { $path }: { $reason }. Confira as permissões ou escolha outra com --data.
+server-data-locked = A pasta { $path } já está em uso por outro malote-server. Feche-o ou escolha outra pasta com --data.
+server-store-refused = As mensagens em { $path } não podem ser abertas com segurança: { $reason }. Nada foi alterado. Recupere uma cópia de segurança ou escolha outra pasta com --data.
+server-key-refused = A chave do servidor em { $path } não pode ser usada: { $reason }. Nada foi alterado. Recupere uma cópia de segurança dela.
+server-config-unreadable = O arquivo de configuração { $path } não pode ser lido: { $reason }.
+server-store-failed = Não foi possível gravar as mensagens no disco: { $reason }. O servidor parou para não prometer o que não pode cumprir; nada do que foi aceito se perdeu.
+server-no-data-directory = Não foi encontrada uma pasta para os dados. Indique uma com --data.
