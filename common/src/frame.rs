@@ -53,6 +53,8 @@ pub enum ServerFrame {
     Pong { token: u64 },
     /// The server closes the connection and says why.
     Closing(Closing),
+    /// The receipts for these entries, which the client has read, are on the server's disk.
+    ReadNoted { mailbox: MailboxId, seqs: Vec<Seq> },
 }
 
 /// What a client learns on login.

@@ -56,6 +56,10 @@ pub struct Message {
 pub struct Submission {
     /// Grows with each submission of a device, from 1.
     pub counter: u64,
+    /// The first counter used since the author's program last heard of a passing refusal. Where a submission was
+    /// refused for a passing reason, those behind it that were sent before that was known are refused as well
+    /// ([`Outcome::OutOfTurn`]): otherwise they would overtake it.
+    pub since: u64,
     /// Which of `message.to` to deliver to, as indices in rising order.
     pub targets: Vec<u8>,
     pub message: Message,
@@ -80,12 +84,15 @@ pub enum Outcome {
     ServerFull,
     /// The author sends faster than the server allows; worth trying again after so many milliseconds.
     RateLimited { retry_after_ms: u64 },
+    /// One before it was refused for a passing reason, and this one must not overtake it.
+    OutOfTurn,
 }
 
 impl Outcome {
     /// Whether a later attempt may end otherwise.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Outcome::MailboxFull | Outcome::ServerFull | Outcome::RateLimited { .. })
+        use Outcome::{MailboxFull, OutOfTurn, RateLimited, ServerFull};
+        matches!(self, MailboxFull | ServerFull | RateLimited { .. } | OutOfTurn)
     }
 
     /// The name under which scripts know it, as in `malote-cli --json send`.
@@ -99,6 +106,7 @@ impl Outcome {
             Outcome::MailboxFull => "mailbox_full",
             Outcome::ServerFull => "server_full",
             Outcome::RateLimited { .. } => "rate_limited",
+            Outcome::OutOfTurn => "out_of_turn",
         }
     }
 }
@@ -158,7 +166,12 @@ impl Submission {
         }
         let rising = self.targets.is_sorted_by(|a, b| a < b);
         let within = self.targets.last().is_some_and(|last| usize::from(*last) < recipients);
-        (!rising || !within || self.counter == 0).then_some(Outcome::Invalid)
+        (!rising || !within || self.counter == 0 || self.since > self.counter).then_some(Outcome::Invalid)
+    }
+
+    /// Whether it was sent without knowing that the one with the counter `refused` was refused for a passing reason.
+    pub fn would_overtake(&self, refused: u64) -> bool {
+        self.since <= refused && refused < self.counter
     }
 
     /// The recipients that this submission is for.
@@ -186,6 +199,7 @@ mod tests {
     fn submission(recipients: u64, targets: &[u8], content: usize) -> Submission {
         Submission {
             counter: 1,
+            since: 1,
             targets: targets.to_vec(),
             message: Message {
                 id: MessageId([1; 16]),

@@ -76,8 +76,8 @@ fn client_frames() {
         &format!("0105{}fb2c01", "55".repeat(16)),
     );
     check(
-        ClientFrame::Submit(Submission { counter: 9, targets: vec![0, 2], message: message() }),
-        &format!("0209020002{MESSAGE}"),
+        ClientFrame::Submit(Submission { counter: 9, since: 4, targets: vec![0, 2], message: message() }),
+        &format!("020904020002{MESSAGE}"),
     );
     check(ClientFrame::Acknowledge { mailbox: MailboxId(5), seq: 70_000 }, "0305fc70110100");
     check(ClientFrame::Read { mailbox: MailboxId(5), seqs: vec![1, 2] }, "0405020102");
@@ -110,8 +110,9 @@ fn server_frames() {
         Outcome::MailboxFull,
         Outcome::ServerFull,
         Outcome::RateLimited { retry_after_ms: 250 },
+        Outcome::OutOfTurn,
     ];
-    check(ServerFrame::Outcomes { counter: 9, outcomes }, "01090800020d01020304050607fa");
+    check(ServerFrame::Outcomes { counter: 9, outcomes }, "01090900020d01020304050607fa08");
     let entry = Entry::Message { from: Name::given(0), accepted_at: Timestamp(1_700_000_000_123), message: message() };
     check(
         ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry: entry.clone() },
@@ -130,6 +131,7 @@ fn server_frames() {
     check(ServerFrame::Presence { people: vec![person] }, "040101085573756172696f3101");
     check(ServerFrame::Ping { token: 7 }, "0507");
     check(ServerFrame::Pong { token: 7 }, "0607");
+    check(ServerFrame::ReadNoted { mailbox: MailboxId(2), seqs: vec![13] }, "0802010d");
     let closings = [
         Closing::ProtocolError,
         Closing::WrongProof,

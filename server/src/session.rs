@@ -23,6 +23,9 @@ const OUTGOING_BYTES: usize = 128 * 1024;
 /// Bytes that may wait before nothing more is read from the peer, whose requests make them grow.
 const OUTGOING_LIMIT: usize = 2 * limits::FRAME_BYTES;
 
+/// Marks of reading that may be under way at once; it bounds the answers that wait for the client.
+const READS: usize = limits::WINDOW as usize / 2;
+
 /// What the driver is to do.
 #[derive(Debug)]
 pub enum Output {
@@ -61,6 +64,8 @@ enum State {
 struct Active {
     login: Login,
     bucket: Bucket,
+    /// The last counter that was over the rate.
+    limited: u64,
     /// Submissions that the post office has not answered.
     unanswered: u64,
     /// The last entry that was sent; nothing until the client resumes.
@@ -69,9 +74,12 @@ struct Active {
     behind: bool,
     /// A page is on its way.
     fetching: bool,
-    /// The client wants to know who comes and goes, and whether a page of the directory is on its way.
+    /// The client wants to know who comes and goes.
     watching: bool,
+    /// A page of the directory is on its way.
     listing: bool,
+    /// Marks of reading that the post office has not noted.
+    reading: usize,
 }
 
 impl Session {
@@ -135,6 +143,10 @@ impl Session {
                 active.listing = false;
                 active.watching = true;
                 self.send(&ServerFrame::People { people, more });
+            }
+            (Event::ReadNoted { mailbox, seqs }, State::Active(active)) => {
+                active.reading = active.reading.saturating_sub(1);
+                self.send(&ServerFrame::ReadNoted { mailbox, seqs });
             }
             (Event::Presence(people), State::Active(_)) => {
                 // A crowd that arrives at once is told in pieces, each within a frame.
@@ -279,12 +291,14 @@ impl Session {
         self.state = State::Active(Box::new(Active {
             login,
             bucket: Bucket::new(self.rate, now),
+            limited: 0,
             unanswered: 0,
             sent: None,
             behind: false,
             fetching: false,
             watching: false,
             listing: false,
+            reading: 0,
         }));
     }
 
@@ -305,7 +319,10 @@ impl Session {
             ClientFrame::Acknowledge { mailbox, seq } if mailbox == own && active.sent >= Some(seq) => {
                 self.outputs.push_back(Output::Ask(Request::Acknowledge { mailbox, seq }));
             }
-            ClientFrame::Read { mailbox, seqs } if mailbox == own && seqs.len() <= limits::READ_PER_FRAME => {
+            ClientFrame::Read { mailbox, seqs }
+                if mailbox == own && seqs.len() <= limits::READ_PER_FRAME && active.reading < READS =>
+            {
+                active.reading += 1;
                 self.outputs.push_back(Output::Ask(Request::Read { mailbox, seqs }));
             }
             ClientFrame::People { after } if !active.listing => {
@@ -324,12 +341,17 @@ impl Session {
             return self.close(Closing::ProtocolError);
         }
         let recipients = submission.targets.len();
+        if submission.would_overtake(active.limited) {
+            let outcomes = vec![Outcome::OutOfTurn; recipients];
+            return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
+        }
         match active.bucket.take(recipients as u32, now) {
             Ok(()) => {
                 active.unanswered += 1;
                 self.outputs.push_back(Output::Ask(Request::Submit(submission)));
             }
             Err(wait) => {
+                active.limited = submission.counter;
                 let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
                 let outcomes = vec![Outcome::RateLimited { retry_after_ms }; recipients];
                 self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });

@@ -23,6 +23,7 @@ refused-not_a_member = only those who are in the room can write to it
 refused-too_large = it is too large for this server
 refused-invalid = the server did not take the request
 refused-expired = it could not be sent within 14 days
+refused-server_replaced = it was written for the server that was there before; write it again if it still holds
 waiting-mailbox_full = the recipient's mailbox is full; it will be tried again soon
 waiting-server_full = the server's disk is full; it will be tried again soon
 waiting-rate_limited = many messages at once; it goes out in a moment

@@ -23,6 +23,7 @@ refused-not_a_member = só quem está na sala pode escrever nela
 refused-too_large = é grande demais para este servidor
 refused-invalid = o servidor não aceitou o pedido
 refused-expired = não foi possível enviá-la em 14 dias
+refused-server_replaced = foi escrita para o servidor que havia antes; se ainda vale, escreva de novo
 waiting-mailbox_full = a caixa do destinatário está cheia; nova tentativa em breve
 waiting-server_full = o disco do servidor está cheio; nova tentativa em breve
 waiting-rate_limited = muitas mensagens de uma vez; segue em instantes

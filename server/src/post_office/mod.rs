@@ -79,6 +79,10 @@ pub enum Event {
         more: bool,
     },
     Presence(Arc<Vec<Person>>),
+    ReadNoted {
+        mailbox: MailboxId,
+        seqs: Vec<Seq>,
+    },
 }
 
 impl Event {
@@ -108,6 +112,8 @@ struct Present {
     name: Name,
     device: DeviceId,
     mailbox: MailboxId,
+    /// The last counter for which there was no space on the disk.
+    unstored: u64,
 }
 
 impl<S: Store> PostOffice<S> {
@@ -155,7 +161,7 @@ impl<S: Store> PostOffice<S> {
         }
         let present = self.sessions.get(&session)?;
         match request {
-            Request::Submit(submission) => Some(Operation::Submit {
+            Request::Submit(submission) if !submission.would_overtake(present.unstored) => Some(Operation::Submit {
                 author: present.person,
                 device: present.device,
                 submission: submission.clone(),
@@ -181,15 +187,25 @@ impl<S: Store> PostOffice<S> {
         }
         match self.store.commit(&wanted, now) {
             Ok(answers) => Ok(answers.into_iter().map(Some).collect()),
-            // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone.
-            Err(StoreError::Full) => wanted
-                .iter()
-                .map(|operation| match self.store.commit(std::slice::from_ref(operation), now) {
-                    Ok(mut answers) => Ok(answers.pop()),
-                    Err(StoreError::Full) => Ok(None),
-                    Err(failed) => Err(failed),
-                })
-                .collect(),
+            // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone, but for
+            // messages behind one that found no space, which must not overtake it.
+            Err(StoreError::Full) => {
+                let mut full = false;
+                let mut alone = |operation: &Operation| {
+                    if full && matches!(operation, Operation::Submit { .. }) {
+                        return Ok(None);
+                    }
+                    match self.store.commit(std::slice::from_ref(operation), now) {
+                        Ok(mut answers) => Ok(answers.pop()),
+                        Err(StoreError::Full) => {
+                            full = true;
+                            Ok(None)
+                        }
+                        Err(failed) => Err(failed),
+                    }
+                };
+                wanted.iter().map(&mut alone).collect()
+            }
             Err(failed) => Err(failed),
         }
     }
@@ -210,8 +226,16 @@ impl<S: Store> PostOffice<S> {
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
                 self.push(appended, effects);
             }
-            (Request::Submit(submission), _) if self.sessions.contains_key(&session) => {
-                let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
+            (Request::Submit(submission), _) => {
+                let Some(present) = self.sessions.get_mut(&session) else { return Ok(()) };
+                let outcome = match submission.would_overtake(present.unstored) {
+                    true => Outcome::OutOfTurn,
+                    false => Outcome::ServerFull,
+                };
+                if outcome == Outcome::ServerFull {
+                    present.unstored = submission.counter;
+                }
+                let outcomes = vec![outcome; submission.targets.len()];
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
             }
             (Request::Resume { mailbox, after }, answer) => {
@@ -223,6 +247,10 @@ impl<S: Store> PostOffice<S> {
             (Request::Fetch { mailbox, after }, _) => self.fetch(session, mailbox, after, effects)?,
             (Request::People { after }, _) => self.people(session, after, effects)?,
             (Request::Gone, _) => self.leave(session, effects),
+            (Request::Read { mailbox, seqs }, Some(Answer::Noted { appended })) => {
+                effects.tell(session, Event::ReadNoted { mailbox, seqs });
+                self.push(appended, effects);
+            }
             (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
             _ => {}
         }
@@ -242,7 +270,7 @@ impl<S: Store> PostOffice<S> {
         *self.connected.entry(login.person).or_insert(0) += 1;
         effects.changed.insert(login.person, login.name.clone());
         let (person, name, mailbox) = (login.person, login.name.clone(), login.mailbox);
-        self.sessions.insert(session, Present { person, name, device, mailbox });
+        self.sessions.insert(session, Present { person, name, device, mailbox, unstored: 0 });
         effects.tell(session, Event::LoggedIn(login));
     }
 

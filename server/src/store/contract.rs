@@ -21,6 +21,7 @@ pub fn check<S: Store>(open: impl Fn() -> S, reset: impl Fn()) {
         acknowledging_tells_authors_once,
         reading_tells_authors_once,
         a_full_mailbox_refuses_and_recovers,
+        nothing_overtakes_what_was_refused_for_now,
         people_come_in_pages,
     ];
     for case in cases {
@@ -41,6 +42,7 @@ pub fn submission(counter: u64, to: &[&str], body: &str) -> Submission {
     id[..8].copy_from_slice(&counter.to_be_bytes());
     Submission {
         counter,
+        since: counter,
         targets: (0..to.len() as u8).collect(),
         message: Message {
             id: MessageId(id),
@@ -226,6 +228,28 @@ fn a_full_mailbox_refuses_and_recovers<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(submit(&mut store, &ids[0], submission(next, &["Usuario1"], "")).0, [Outcome::MailboxFull]);
     let accepted = Outcome::Accepted { mailbox: ids[1].mailbox, seq: next };
     assert_eq!(submit(&mut store, &ids[0], submission(next + 1, &["Usuario1"], "")).0, [accepted]);
+}
+
+fn nothing_overtakes_what_was_refused_for_now<S: Store>(open: &dyn Fn() -> S) {
+    let mut store = open();
+    let ids = people(&mut store, 2);
+    let fill = (1..=limits::MAILBOX_ENTRIES).map(|counter| Operation::Submit {
+        author: ids[0].person,
+        device: DEVICE,
+        submission: submission(counter, &["Usuario1"], ""),
+    });
+    store.commit(&fill.collect::<Vec<_>>(), Timestamp(1)).unwrap();
+    let next = limits::MAILBOX_ENTRIES + 1;
+    let unaware = |counter| Submission { since: next, ..submission(counter, &["Usuario1"], "") };
+    assert_eq!(submit(&mut store, &ids[0], unaware(next)).0, [Outcome::MailboxFull]);
+    one(&mut store, Operation::Acknowledge { mailbox: ids[1].mailbox, seq: 5 });
+    drop(store);
+    let mut store = open();
+    assert_eq!(submit(&mut store, &ids[0], unaware(next + 1)).0, [Outcome::OutOfTurn]);
+    assert!(matches!(
+        submit(&mut store, &ids[0], submission(next + 2, &["Usuario1"], "")).0[..],
+        [Outcome::Accepted { .. }]
+    ));
 }
 
 fn people_come_in_pages<S: Store>(open: &dyn Fn() -> S) {

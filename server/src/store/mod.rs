@@ -30,6 +30,9 @@ pub struct PersonId(pub u64);
 /// [`malote_common::limits::WINDOW`] counters gives the same answer and appends nothing. Acknowledging or reading
 /// what is acknowledged or read already appends nothing.
 ///
+/// *In turn.* Where a submission is refused for a passing reason, those that [`Submission::would_overtake`] it are
+/// refused too.
+///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
 /// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]
 /// return no more than they are asked for. Receipts are few against what they are for, and are always appended.

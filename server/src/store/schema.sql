@@ -19,6 +19,7 @@ CREATE TABLE device (
     person       INTEGER NOT NULL REFERENCES person,
     device       BLOB NOT NULL,           -- 16 bytes, chosen by the client
     last_counter INTEGER NOT NULL,        -- the highest counter carried out
+    refused      INTEGER NOT NULL,        -- the last counter that was refused for a passing reason
     UNIQUE (person, device)
 ) STRICT;
 

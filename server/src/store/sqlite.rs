@@ -112,7 +112,7 @@ impl Batch<'_> {
         };
         self.tx
             .prepare_cached(
-                "INSERT INTO device (person, device, last_counter) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+                "INSERT INTO device (person, device, last_counter, refused) VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING",
             )?
             .execute(params![person, &device.0[..]])?;
         let mut statement = self.tx.prepare_cached(
@@ -162,7 +162,8 @@ impl Batch<'_> {
             return answered(vec![refusal; submission.targets.len()]);
         }
         let message = &submission.message;
-        let (device, slot) = (self.device(author, device)?, number(submission.counter % limits::WINDOW));
+        let (device, refused) = self.device(author, device)?;
+        let slot = number(submission.counter % limits::WINDOW);
         let earlier: Option<(i64, [u8; 16], Vec<u8>)> = self
             .tx
             .prepare_cached("SELECT counter, message, outcomes FROM answer WHERE device = ? AND slot = ?")?
@@ -177,6 +178,9 @@ impl Batch<'_> {
             Some((counter, ..)) if counter >= number(submission.counter) => {
                 return answered(vec![Outcome::Invalid; submission.targets.len()]);
             }
+            _ if submission.would_overtake(refused) => {
+                return answered(vec![Outcome::OutOfTurn; submission.targets.len()]);
+            }
             _ => {}
         }
         let (outcomes, appended) = self.deliver(author, submission)?;
@@ -185,8 +189,14 @@ impl Batch<'_> {
             .prepare_cached("REPLACE INTO answer (device, slot, counter, message, outcomes) VALUES (?, ?, ?, ?, ?)")?
             .execute(params![device, slot, number(submission.counter), &message.id.0[..], stored])?;
         self.tx
-            .prepare_cached("UPDATE device SET last_counter = max(last_counter, ?) WHERE id = ?")?
-            .execute(params![number(submission.counter), device])?;
+            .prepare_cached(
+                "UPDATE device SET last_counter = max(last_counter, ?1), refused = iif(?2, ?1, refused) WHERE id = ?3",
+            )?
+            .execute(params![
+                number(submission.counter),
+                outcomes.iter().any(|outcome| outcome.is_temporary()),
+                device
+            ])?;
         Ok(Answer::Submitted { outcomes, appended })
     }
 
@@ -222,9 +232,13 @@ impl Batch<'_> {
         Ok((outcomes, appended))
     }
 
-    fn device(&self, person: PersonId, device: DeviceId) -> Result<i64, StoreError> {
-        let mut statement = self.tx.prepare_cached("SELECT id FROM device WHERE person = ? AND device = ?")?;
-        Ok(statement.query_row(params![number(person.0), &device.0[..]], |row| row.get(0))?)
+    /// A device's row, and the last of its counters that was refused for a passing reason.
+    fn device(&self, person: PersonId, device: DeviceId) -> Result<(i64, u64), StoreError> {
+        let mut statement = self.tx.prepare_cached("SELECT id, refused FROM device WHERE person = ? AND device = ?")?;
+        let row = statement.query_row(params![number(person.0), &device.0[..]], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })?;
+        Ok(row)
     }
 
     /// The mailbox that an address leads to, and how many entries wait in it.

@@ -1,0 +1,85 @@
+//! Where a server is, as a person types it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use malote_common::limits;
+
+/// A host's name or IP address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerAddress {
+    pub host: String,
+    pub port: u16,
+}
+
+/// The text is no server's address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a server's address: {0}")]
+pub struct NotAnAddress(pub String);
+
+impl Default for ServerAddress {
+    fn default() -> ServerAddress {
+        ServerAddress { host: "127.0.0.1".to_owned(), port: limits::DEFAULT_PORT }
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = NotAnAddress;
+
+    /// Takes `host`, `host:port`, `[IPv6]` and `[IPv6]:port`.
+    fn from_str(typed: &str) -> Result<ServerAddress, NotAnAddress> {
+        let error = || NotAnAddress(typed.to_owned());
+        let text = typed.trim();
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, behind) = rest.split_once(']').ok_or_else(error)?;
+                host.parse::<std::net::Ipv6Addr>().map_err(|_| error())?;
+                (host, behind.strip_prefix(':').or(if behind.is_empty() { None } else { Some("") }))
+            }
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let named =
+            !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%'));
+        let port = match port {
+            None => limits::DEFAULT_PORT,
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(error)?,
+        };
+        if named { Ok(ServerAddress { host: host.to_owned(), port }) } else { Err(error()) }
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(typed: &str, expect: Option<&str>) {
+        let parsed = typed.parse::<ServerAddress>().ok().map(|address| address.to_string());
+        assert_eq!(parsed.as_deref(), expect, "{typed:?}");
+    }
+
+    #[test]
+    fn addresses() {
+        check("localhost", Some("localhost:44765"));
+        check(" 192.168.0.10:5000 ", Some("192.168.0.10:5000"));
+        check("[::1]", Some("[::1]:44765"));
+        check("[fe80::1]:99", Some("[fe80::1]:99"));
+        for wrong in
+            ["", ":5", "host:", "host:0", "host:99999", "a b:5", "::1", "[::1", "[::1]x", "[host]:5", "http://x"]
+        {
+            check(wrong, None);
+        }
+    }
+}

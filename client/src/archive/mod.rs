@@ -1,0 +1,347 @@
+//! What a profile keeps on disk: what came, what was sent and what became of it, what still has to go out.
+//!
+//! One [`Archive`] writes, on the engine's thread; [`Reader`]s look, each with a connection of its own. A change is
+//! durable when [`Archive::apply`] returns.
+
+mod apply;
+mod reader;
+mod servers;
+
+use std::path::{Path, PathBuf};
+
+use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub use reader::{Inbox, Reader};
+pub use servers::Identified;
+
+/// The schema's versions, oldest first.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// The setting that keeps authors from learning that their messages were opened.
+const QUIET: &str = "quiet";
+
+/// The writing side of a profile's archive, for one server.
+pub struct Archive {
+    connection: Connection,
+    path: PathBuf,
+    /// The row of the server that this archive is open for.
+    server: i64,
+}
+
+/// The archive could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("{}: {reason}", path.display())]
+    Failed { path: PathBuf, reason: String },
+}
+
+/// A change to the archive that the engine asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The server told who we are. With another epoch than before, everything it has is to be read again.
+    Welcomed { name: Name, mailbox: MailboxId, epoch: Epoch },
+    /// A message was written; it is open for all its recipients.
+    Composed { message: Message, content: Content },
+    /// The attempt with this counter begins.
+    Attempted { message: MessageId, counter: u64 },
+    /// An attempt was answered: what it said of which recipient, by position. `open` are those to try again.
+    Answered { message: MessageId, outcomes: Vec<(u8, Outcome)>, open: Vec<u8>, not_before: Timestamp },
+    /// These recipients were not reached in all the time there is.
+    Expired { message: MessageId, open: Vec<u8> },
+    /// The mailbox's next entry.
+    Received { mailbox: MailboxId, seq: Seq, entry: Entry },
+    /// A message was opened.
+    Opened { row: i64 },
+    /// The server has noted that these were opened.
+    Told { seqs: Vec<Seq> },
+    /// The inbox was emptied, in a clearing with this number.
+    Cleared { clearing: i64 },
+    /// What that clearing took out is back.
+    Restored { clearing: i64 },
+    /// The compose form.
+    Draft(Draft),
+    /// Whether authors learn that their messages were opened.
+    TellRead(bool),
+}
+
+impl Change {
+    /// Whether the engine goes on as before where this could not be written: it is the user's alone.
+    pub fn is_the_users_alone(&self) -> bool {
+        matches!(self, Change::Draft(_) | Change::Cleared { .. } | Change::Restored { .. } | Change::TellRead(_))
+    }
+}
+
+/// What changed in the archive, for those who show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A message came: its row.
+    Received(i64),
+    /// A message of the inbox changed: its row.
+    Changed(i64),
+    /// Many messages left the inbox, or came back.
+    InboxChanged,
+    /// A sent message is new, or what became of it: its row.
+    Sent(i64),
+    /// What became of many sent messages.
+    SentChanged,
+}
+
+/// What stands in the compose form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    pub to: String,
+    pub subject: String,
+    pub body: String,
+    pub in_reply_to: Option<MessageId>,
+}
+
+/// A message of the inbox as a list shows it. All texts are as their author wrote them: show them through
+/// [`malote_common::text`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub row: i64,
+    pub from: String,
+    pub subject: String,
+    /// The beginning of the body.
+    pub beginning: String,
+    pub accepted_at: Timestamp,
+    pub read: bool,
+}
+
+/// A message of the inbox, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub row: i64,
+    pub id: MessageId,
+    pub mailbox: MailboxId,
+    pub seq: Seq,
+    pub from: String,
+    pub to: String,
+    pub subject: String,
+    pub body: String,
+    pub in_reply_to: Option<MessageId>,
+    pub sent_at: Timestamp,
+    pub accepted_at: Timestamp,
+    pub read: bool,
+}
+
+/// A message that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub row: i64,
+    pub id: MessageId,
+    pub subject: String,
+    pub body: String,
+    pub sent_at: Timestamp,
+    pub recipients: Vec<Recipient>,
+}
+
+/// What became of a sent message for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    pub address: String,
+    pub state: State,
+}
+
+/// The states of a sent message for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Here, and to be sent; with the code of the passing refusal where there was one.
+    Queued {
+        waiting: Option<String>,
+    },
+    Accepted {
+        seq: Seq,
+    },
+    Delivered {
+        seq: Seq,
+        at: Timestamp,
+    },
+    Read {
+        seq: Seq,
+        at: Timestamp,
+    },
+    /// With the outcome's code, or `expired`.
+    Refused {
+        reason: String,
+    },
+}
+
+/// What an engine begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    pub name: Option<Name>,
+    pub resume: Option<(MailboxId, Epoch, Seq)>,
+    pub next_counter: u64,
+    pub outbox: Vec<Open>,
+    /// Entries that were opened and whose authors are to learn it.
+    pub to_tell: Vec<Seq>,
+    pub tell_read: bool,
+}
+
+/// A message that has no final answer for all its recipients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    pub message: Message,
+    /// Positions of the recipients that are open.
+    pub targets: Vec<u8>,
+    /// Of the attempt under way.
+    pub counter: Option<u64>,
+    pub not_before: Timestamp,
+}
+
+impl Archive {
+    /// Opens a profile's archive, or makes it, for the server at this address.
+    pub fn open(path: &Path, address: &str) -> Result<Archive, ArchiveError> {
+        let connection = Connection::open(path).map_err(|error| explained(path, &error))?;
+        let prepared = Archive::prepare(connection, path, address).map_err(|error| explained(path, &error))?;
+        restrict(path)?;
+        Ok(prepared)
+    }
+
+    /// An archive that is gone with the process, for tests of what is built on it.
+    pub fn in_memory() -> Result<Archive, ArchiveError> {
+        let path = Path::new(":memory:");
+        let connection = Connection::open_in_memory().map_err(|error| explained(path, &error))?;
+        Archive::prepare(connection, path, "test").map_err(|error| explained(path, &error))
+    }
+
+    fn prepare(mut connection: Connection, path: &Path, address: &str) -> rusqlite::Result<Archive> {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version as usize > MIGRATIONS.len() {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            let reason = format!("written by a newer program (version {version})");
+            return Err(rusqlite::Error::SqliteFailure(code, Some(reason)));
+        }
+        for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
+            let tx = connection.transaction()?;
+            tx.execute_batch(migration)?;
+            tx.pragma_update(None, "user_version", step)?;
+            tx.commit()?;
+        }
+        let server = servers::at(&connection, address)?;
+        Ok(Archive { connection, path: path.to_owned(), server })
+    }
+
+    /// Carries out the changes, all or none, durably, and tells what is new.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<News>, ArchiveError> {
+        apply::apply(&mut self.connection, self.server, changes).map_err(|error| explained(&self.path, &error))
+    }
+
+    /// What an engine begins with.
+    pub fn load(&self) -> Result<Saved, ArchiveError> {
+        self.read().map_err(|error| explained(&self.path, &error))
+    }
+
+    fn read(&self) -> rusqlite::Result<Saved> {
+        let mut saved = self.connection.query_row(
+            "SELECT name, mailbox, epoch, last_seq, next_counter FROM server WHERE id = ?",
+            [self.server],
+            |row| {
+                let mailbox: Option<i64> = row.get(1)?;
+                let epoch: Option<[u8; 16]> = row.get(2)?;
+                let last_seq: i64 = row.get(3)?;
+                Ok(Saved {
+                    name: row.get::<_, Option<String>>(0)?.and_then(|name| Name::parse(&name).ok()),
+                    resume: mailbox.zip(epoch).map(|(m, e)| (MailboxId(m as u64), Epoch(e), last_seq as u64)),
+                    next_counter: row.get::<_, i64>(4)? as u64,
+                    ..Saved::default()
+                })
+            },
+        )?;
+        let mut statement = self.connection.prepare(
+            "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before
+             FROM outbox JOIN sent ON sent.id = outbox.sent WHERE server = ? ORDER BY sent.id",
+        )?;
+        let mut rows = statement.query([self.server])?;
+        while let Some(row) = rows.next()? {
+            saved.outbox.push(self.open_message(row)?);
+        }
+        let mut statement =
+            self.connection.prepare("SELECT seq FROM received WHERE server = ? AND read = 1 ORDER BY seq")?;
+        saved.to_tell =
+            statement.query_map([self.server], |row| Ok(row.get::<_, i64>(0)? as u64))?.collect::<Result<_, _>>()?;
+        let quiet: Option<String> = self
+            .connection
+            .query_row("SELECT value FROM setting WHERE name = ?", [QUIET], |row| row.get(0))
+            .optional()?;
+        saved.tell_read = quiet.is_none();
+        Ok(saved)
+    }
+
+    fn open_message(&self, row: &rusqlite::Row) -> rusqlite::Result<Open> {
+        let sent: i64 = row.get(1)?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT address FROM recipient WHERE sent = ? ORDER BY position")?;
+        let addresses = statement.query_map([sent], |row| row.get::<_, String>(0))?;
+        let to = addresses.map(|address| Ok(Address::parse(&address?).unwrap_or(Address::Everybody)));
+        let content = Content { subject: row.get(2)?, body: row.get(3)? };
+        Ok(Open {
+            message: Message {
+                id: MessageId(row.get(0)?),
+                to: to.collect::<rusqlite::Result<_>>()?,
+                in_reply_to: row.get::<_, Option<[u8; 16]>>(4)?.map(MessageId),
+                sent_at: Timestamp(row.get(5)?),
+                // It was within the limits when it was composed.
+                content: malote_common::codec::encode(&content).unwrap_or_default(),
+            },
+            targets: row.get(6)?,
+            counter: row.get::<_, Option<i64>>(7)?.map(|counter| counter as u64),
+            not_before: Timestamp(row.get(8)?),
+        })
+    }
+
+    /// Which server answers at the address this archive was opened for: see [`Identified`].
+    pub fn identify(
+        &mut self,
+        fingerprint: malote_common::fingerprint::Fingerprint,
+    ) -> Result<Identified, ArchiveError> {
+        let (identified, server) = servers::identify(&mut self.connection, self.server, fingerprint)
+            .map_err(|error| explained(&self.path, &error))?;
+        self.server = server;
+        Ok(identified)
+    }
+
+    /// The key that the server must have, if it was met before.
+    pub fn pinned(&self) -> Result<Option<malote_common::fingerprint::Fingerprint>, ArchiveError> {
+        servers::pinned(&self.connection, self.server).map_err(|error| explained(&self.path, &error))
+    }
+
+    /// From now on the server at this address is the one with this key. What was to go to another server stays unsent.
+    pub fn trust(
+        &mut self,
+        address: &str,
+        fingerprint: malote_common::fingerprint::Fingerprint,
+    ) -> Result<(), ArchiveError> {
+        self.server = servers::trust(&mut self.connection, address, fingerprint)
+            .map_err(|error| explained(&self.path, &error))?;
+        Ok(())
+    }
+}
+
+/// Only the person may read what they received, also where the file was made with a looser mask.
+fn restrict(path: &Path) -> Result<(), ArchiveError> {
+    use std::os::unix::fs::PermissionsExt;
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, private)
+        .map_err(|error| ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn explained(path: &Path, error: &rusqlite::Error) -> ArchiveError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => ArchiveError::DiskFull,
+        _ => ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() },
+    }
+}
+
+/// A row's number for a message that was sent.
+fn sent_row(connection: &Connection, message: MessageId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM sent WHERE message = ?")?;
+    statement.query_row(params![&message.0[..]], |row| row.get(0)).optional()
+}

@@ -1,0 +1,101 @@
+-- Version 1. Changes come as further files, applied in order; PRAGMA user_version tells how many were.
+
+-- A server is its key; the address is only where it was last found.
+CREATE TABLE server (
+    id           INTEGER PRIMARY KEY,
+    fingerprint  BLOB UNIQUE,               -- NULL until it was reached for the first time
+    name         TEXT,                      -- who we are there
+    mailbox      INTEGER,
+    epoch        BLOB,
+    last_seq     INTEGER NOT NULL DEFAULT 0, -- everything up to it is in here
+    next_counter INTEGER NOT NULL DEFAULT 1
+) STRICT;
+
+CREATE TABLE address (
+    address TEXT PRIMARY KEY,
+    server  INTEGER NOT NULL REFERENCES server
+) STRICT, WITHOUT ROWID;
+
+-- What others wrote to us, in order of arrival.
+CREATE TABLE received (
+    id          INTEGER PRIMARY KEY,
+    server      INTEGER NOT NULL REFERENCES server,
+    message     BLOB NOT NULL UNIQUE,        -- the message's id
+    mailbox     INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
+    sender      TEXT NOT NULL,
+    recipients  TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    in_reply_to BLOB,
+    sent_at     INTEGER NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    read        INTEGER NOT NULL DEFAULT 0,  -- 0 unread, 1 read and to be told, 2 read and told or to be kept quiet
+    cleared     INTEGER NOT NULL DEFAULT 0   -- 0 in the inbox, otherwise which clearing took it out
+) STRICT;
+CREATE INDEX received_inbox ON received (id) WHERE cleared = 0;
+CREATE INDEX received_to_tell ON received (server, seq) WHERE read = 1;
+
+-- What we wrote.
+CREATE TABLE sent (
+    id          INTEGER PRIMARY KEY,
+    server      INTEGER NOT NULL REFERENCES server,
+    message     BLOB NOT NULL UNIQUE,
+    recipients  TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    in_reply_to BLOB,
+    sent_at     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recipient (
+    sent     INTEGER NOT NULL REFERENCES sent,
+    position INTEGER NOT NULL,
+    address  TEXT NOT NULL,
+    state    INTEGER NOT NULL,               -- 0 queued, 1 accepted, 2 delivered, 3 read, 4 refused
+    reason   TEXT,                           -- why it waits or was refused: an outcome's code
+    mailbox  INTEGER,                        -- where it was accepted
+    seq      INTEGER,
+    at       INTEGER,                        -- when it was delivered or read
+    PRIMARY KEY (sent, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recipient_place ON recipient (mailbox, seq) WHERE seq IS NOT NULL;
+
+-- What has no final answer for all recipients yet.
+CREATE TABLE outbox (
+    sent       INTEGER PRIMARY KEY REFERENCES sent,
+    targets    BLOB NOT NULL,                -- positions of the recipients that are still open
+    counter    INTEGER,                      -- of the attempt under way
+    not_before INTEGER NOT NULL              -- when to begin the next attempt
+) STRICT;
+
+-- How far others have received what we sent. News of it may come before the answer that it is about.
+CREATE TABLE delivered (
+    server  INTEGER NOT NULL REFERENCES server,
+    mailbox INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (server, mailbox)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE was_read (
+    server  INTEGER NOT NULL REFERENCES server,
+    mailbox INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (server, mailbox, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The compose form, as it was last seen.
+CREATE TABLE draft (
+    id          INTEGER PRIMARY KEY CHECK (id = 0),
+    recipients  TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    in_reply_to BLOB
+) STRICT;
+
+CREATE TABLE setting (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,514 @@
+//! What a client says and does, without the connection, the disk and the clock.
+//!
+//! The engine is given what happens (commands of the user, bytes from the server, the time) and says what to do, as
+//! [`Output`]s that are carried out in order: something that is to be kept is on the disk before what stands behind it
+//! is sent. Where keeping fails, the driver drops the rest and begins anew with what the disk has.
+
+mod outbox;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signer, SigningKey};
+use malote_common::codec::{self, FrameBuffer};
+use malote_common::fingerprint::Fingerprint;
+use malote_common::frame::{ClientFrame, Closing, Person, ServerFrame, Welcome};
+use malote_common::hello::{Challenge, Hello, VERSION};
+use malote_common::{Address, Content, DeviceId, Message, MessageId, Name, Seq, Timestamp, limits, login};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::archive::{ArchiveError, Change, Draft, News, Saved};
+use crate::backoff::Backoff;
+use outbox::Outbox;
+
+/// The time, as the driver read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For delays.
+    pub instant: Instant,
+    /// For showing to people, and for delays that outlast the program.
+    pub wall: Timestamp,
+}
+
+/// What a user wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Answered by [`Event::Queued`] with the same token, or [`Event::NotKept`].
+    Send {
+        token: u64,
+        to: Vec<Address>,
+        content: Content,
+        in_reply_to: Option<MessageId>,
+    },
+    /// The user opened a message: its row, and its place at the server.
+    Open {
+        row: i64,
+        seq: Seq,
+    },
+    Clear {
+        clearing: i64,
+    },
+    Restore {
+        clearing: i64,
+    },
+    SaveDraft(Draft),
+    /// Whether authors learn that their messages were opened.
+    TellRead(bool),
+    /// Do not wait any longer before the next attempt to connect.
+    ConnectNow,
+    /// From now on this is the key of the server at this address.
+    Trust(Fingerprint),
+}
+
+/// What users learn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Status(Status),
+    /// People who are new or changed; `complete` when all have been told.
+    People {
+        people: Vec<Person>,
+        complete: bool,
+    },
+    /// Something changed in the archive.
+    News(News),
+    /// A message is on this computer's disk, and goes out by itself.
+    Queued {
+        token: u64,
+        id: MessageId,
+    },
+    /// All that waited at the server is here.
+    CaughtUp,
+    /// A change could not be written; nothing of it happened.
+    NotKept(ArchiveError),
+}
+
+/// How it stands with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Connecting,
+    Online {
+        name: Name,
+    },
+    /// Not connected, and trying again after the given time.
+    Waiting {
+        problem: Problem,
+        retry_in: Duration,
+    },
+    /// Not connected, and not trying again before the user does something.
+    Stopped {
+        problem: Problem,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// No computer has that name.
+    UnknownHost,
+    /// The computer answers, but nothing listens on that port.
+    Refused,
+    /// The computer does not answer.
+    Unreachable,
+    /// Something listens there, and it is not a Malote server.
+    NotMalote,
+    /// The server has another key than before.
+    KeyChanged { expected: Fingerprint, found: Fingerprint },
+    /// The server speaks other versions only.
+    Version,
+    /// The connection broke.
+    Lost,
+    /// The server says nothing any more.
+    Silent,
+    /// The server closed the connection and said why.
+    Closed(Closing),
+    /// This computer's disk does not take what came.
+    Disk(ArchiveError),
+}
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Dial the server.
+    Connect,
+    /// Send these bytes.
+    Send(Vec<u8>),
+    Disconnect,
+    /// Write this to the disk before doing anything that stands behind it.
+    Keep(Change),
+    Tell(Event),
+}
+
+/// The client's side of the protocol.
+pub struct Engine {
+    key: SigningKey,
+    device: DeviceId,
+    random: StdRng,
+    backoff: Backoff,
+    link: Link,
+    incoming: FrameBuffer,
+    outputs: VecDeque<Output>,
+    saved: Saved,
+    outbox: Outbox,
+    /// Whether this user wants to know who is there.
+    wants_people: bool,
+    /// The last number of the directory page that was asked for behind.
+    listed: Option<u64>,
+    /// What the server had when we came.
+    caught_up_at: Option<Seq>,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Down {
+        retry_at: Instant,
+    },
+    Stopped,
+    Dialling,
+    /// The hello is out.
+    Greeting {
+        exporter: [u8; 32],
+        since: Instant,
+    },
+    /// The proof is out.
+    Proving {
+        since: Instant,
+    },
+    Up {
+        heard_at: Instant,
+        pinged: bool,
+    },
+}
+
+impl Engine {
+    /// An engine for this person and device that goes on from what was saved. It connects at its first tick.
+    pub fn new(
+        key: SigningKey,
+        device: DeviceId,
+        saved: Saved,
+        wants_people: bool,
+        seed: [u8; 32],
+        now: Now,
+    ) -> Engine {
+        let mut saved = saved;
+        let outbox = Outbox::new(std::mem::take(&mut saved.outbox), saved.next_counter);
+        Engine {
+            key,
+            device,
+            random: StdRng::from_seed(seed),
+            backoff: Backoff::default(),
+            link: Link::Down { retry_at: now.instant },
+            incoming: FrameBuffer::default(),
+            outputs: VecDeque::new(),
+            saved,
+            outbox,
+            wants_people,
+            listed: None,
+            caught_up_at: None,
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Waits before connecting, after something went wrong that another attempt at once would meet again.
+    pub fn hold(&mut self, problem: Problem, now: Now) {
+        self.disconnected(problem, now);
+    }
+
+    /// The connection is made. `exporter` is its TLS keying material under [`login::EXPORTER_LABEL`].
+    pub fn connected(&mut self, exporter: [u8; 32], now: Now) {
+        self.incoming = FrameBuffer::default();
+        self.link = Link::Greeting { exporter, since: now.instant };
+        let hello = Hello { versions: vec![VERSION], key: self.key.verifying_key().to_bytes(), device: self.device };
+        self.send_body(&hello.encode());
+    }
+
+    /// The connection could not be made, or has ended.
+    pub fn disconnected(&mut self, problem: Problem, now: Now) {
+        if matches!(self.link, Link::Stopped) {
+            return;
+        }
+        self.outbox.disconnected();
+        self.caught_up_at = None;
+        let final_for_now =
+            matches!(problem, Problem::KeyChanged { .. } | Problem::Closed(Closing::Superseded | Closing::WrongProof));
+        let status = if final_for_now {
+            self.link = Link::Stopped;
+            Status::Stopped { problem }
+        } else {
+            let retry_in = self.backoff.next(&mut self.random);
+            self.link = Link::Down { retry_at: now.instant + retry_in };
+            Status::Waiting { problem, retry_in }
+        };
+        self.tell(Event::Status(status));
+    }
+
+    /// Bytes came from the server.
+    pub fn receive(&mut self, bytes: &[u8], now: Now) {
+        if let Link::Up { heard_at, pinged } = &mut self.link {
+            (*heard_at, *pinged) = (now.instant, false);
+        }
+        self.incoming.extend(bytes);
+        let before = self.received_up_to();
+        while !matches!(self.link, Link::Down { .. } | Link::Stopped) {
+            match self.incoming.next_frame(limits::FRAME_BYTES) {
+                Ok(Some(body)) => self.body(&body, now),
+                Ok(None) => break,
+                Err(_) => self.give_up(Problem::NotMalote, now),
+            }
+        }
+        self.acknowledge(before);
+    }
+
+    /// The user wants something.
+    pub fn command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Send { token, to, content, in_reply_to } => self.compose(token, to, content, in_reply_to, now),
+            Command::Open { row, seq } => {
+                self.keep(Change::Opened { row });
+                if self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
+                    self.saved.to_tell.push(seq);
+                    self.tell_read(&[seq]);
+                }
+            }
+            Command::Clear { clearing } => self.keep(Change::Cleared { clearing }),
+            Command::Restore { clearing } => self.keep(Change::Restored { clearing }),
+            Command::SaveDraft(draft) => self.keep(Change::Draft(draft)),
+            Command::TellRead(tell) => {
+                self.saved.tell_read = tell;
+                self.keep(Change::TellRead(tell));
+            }
+            Command::ConnectNow => {
+                if matches!(self.link, Link::Down { .. } | Link::Stopped) {
+                    self.backoff.reset();
+                    self.link = Link::Down { retry_at: now.instant };
+                }
+            }
+            // The driver knows about keys; what is left to do here is to try again.
+            Command::Trust(_) => self.link = Link::Down { retry_at: now.instant },
+        }
+    }
+
+    /// The deadline that [`Engine::deadline`] named has passed.
+    pub fn tick(&mut self, now: Now) {
+        match self.link {
+            Link::Down { retry_at } if now.instant >= retry_at => {
+                self.link = Link::Dialling;
+                self.tell(Event::Status(Status::Connecting));
+                self.outputs.push_back(Output::Connect);
+            }
+            Link::Greeting { since, .. } | Link::Proving { since } if now.instant >= since + limits::HANDSHAKE_TIME => {
+                self.give_up(Problem::Silent, now);
+            }
+            Link::Up { heard_at, .. } if now.instant >= heard_at + limits::DEAD_AFTER => {
+                self.give_up(Problem::Silent, now);
+            }
+            Link::Up { heard_at, pinged: false } if now.instant >= heard_at + limits::PING_AFTER => {
+                self.link = Link::Up { heard_at, pinged: true };
+                self.send(&ClientFrame::Ping { token: 0 });
+            }
+            _ => {}
+        }
+        self.flush(now);
+    }
+
+    /// When [`Engine::tick`] has something to do.
+    pub fn deadline(&self, now: Now) -> Option<Instant> {
+        let link = match self.link {
+            Link::Down { retry_at } => Some(retry_at),
+            Link::Stopped | Link::Dialling => None,
+            Link::Greeting { since, .. } | Link::Proving { since } => Some(since + limits::HANDSHAKE_TIME),
+            Link::Up { heard_at, pinged: false } => Some(heard_at + limits::PING_AFTER),
+            Link::Up { heard_at, pinged: true } => Some(heard_at + limits::DEAD_AFTER),
+        };
+        let outbox = match self.link {
+            Link::Up { .. } => self.outbox.next_attempt(now),
+            _ => None,
+        };
+        [link, outbox, self.outbox.next_expiry(now)].into_iter().flatten().min()
+    }
+
+    /// What still has to go out.
+    pub fn is_outbox_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    fn body(&mut self, body: &[u8], now: Now) {
+        match self.link {
+            Link::Greeting { exporter, .. } => match Challenge::decode(body) {
+                Ok(Challenge::Accepted { version: VERSION, nonce }) => {
+                    let signature = self.key.sign(&login::statement(&nonce, &exporter));
+                    self.link = Link::Proving { since: now.instant };
+                    self.send(&ClientFrame::Proof { signature: signature.to_bytes().to_vec() });
+                }
+                Ok(_) => self.give_up(Problem::Version, now),
+                // A server that closes before its challenge says why in a frame of version 1.
+                Err(_) => match codec::decode(body) {
+                    Ok(ServerFrame::Closing(reason)) => self.give_up(Problem::Closed(reason), now),
+                    _ => self.give_up(Problem::NotMalote, now),
+                },
+            },
+            _ => match codec::decode(body) {
+                Ok(frame) => self.frame(frame, now),
+                Err(_) => self.give_up(Problem::NotMalote, now),
+            },
+        }
+    }
+
+    fn frame(&mut self, frame: ServerFrame, now: Now) {
+        match (frame, self.link) {
+            (ServerFrame::Closing(reason), _) => self.give_up(Problem::Closed(reason), now),
+            (ServerFrame::Welcome(welcome), Link::Proving { .. }) => self.welcome(welcome, now),
+            (ServerFrame::Outcomes { counter, outcomes }, Link::Up { .. }) => {
+                if let Some(change) = self.outbox.answered(counter, &outcomes, &mut self.random, now) {
+                    self.keep(change);
+                }
+                self.flush(now);
+            }
+            (ServerFrame::Delivery { mailbox, seq, entry }, Link::Up { .. }) => {
+                match &mut self.saved.resume {
+                    // A server that leaves a gap or repeats itself is not to be followed.
+                    Some((own, _, last)) if *own == mailbox && seq == *last + 1 => *last = seq,
+                    _ => return self.give_up(Problem::NotMalote, now),
+                }
+                self.keep(Change::Received { mailbox, seq, entry });
+                self.check_caught_up();
+            }
+            (ServerFrame::People { people, more }, Link::Up { .. }) => {
+                self.listed = people.last().map(|person| person.number).or(self.listed);
+                self.tell(Event::People { people, complete: !more });
+                if more {
+                    self.send(&ClientFrame::People { after: self.listed });
+                }
+            }
+            (ServerFrame::Presence { people }, Link::Up { .. }) => self.tell(Event::People { people, complete: false }),
+            (ServerFrame::ReadNoted { seqs, .. }, Link::Up { .. }) => {
+                self.saved.to_tell.retain(|seq| !seqs.contains(seq));
+                self.keep(Change::Told { seqs });
+            }
+            (ServerFrame::Ping { token }, Link::Up { .. }) => self.send(&ClientFrame::Pong { token }),
+            (ServerFrame::Pong { .. }, Link::Up { .. }) => {}
+            _ => self.give_up(Problem::NotMalote, now),
+        }
+    }
+
+    fn welcome(&mut self, welcome: Welcome, now: Now) {
+        let Welcome { name, mailbox, epoch, last_seq, last_counter, .. } = welcome;
+        self.backoff.reset();
+        self.link = Link::Up { heard_at: now.instant, pinged: false };
+        let after = match self.saved.resume {
+            Some((known, known_epoch, seq)) if (known, known_epoch) == (mailbox, epoch) => seq,
+            _ => 0,
+        };
+        if self.saved.name.as_ref() != Some(&name) || self.saved.resume != Some((mailbox, epoch, after)) {
+            self.keep(Change::Welcomed { name: name.clone(), mailbox, epoch });
+        }
+        self.saved.name = Some(name.clone());
+        self.saved.resume = Some((mailbox, epoch, after));
+        self.caught_up_at = Some(last_seq);
+        self.tell(Event::Status(Status::Online { name }));
+        self.send(&ClientFrame::Resume { mailbox, epoch, after });
+        if self.wants_people {
+            self.send(&ClientFrame::People { after: None });
+        }
+        let to_tell = std::mem::take(&mut self.saved.to_tell);
+        self.tell_read(&to_tell);
+        self.saved.to_tell = to_tell;
+        for submission in self.outbox.connected(last_counter) {
+            self.send(&ClientFrame::Submit(submission));
+        }
+        self.check_caught_up();
+        self.flush(now);
+    }
+
+    fn compose(&mut self, token: u64, to: Vec<Address>, content: Content, in_reply_to: Option<MessageId>, now: Now) {
+        let mut id = [0; 16];
+        self.random.fill_bytes(&mut id);
+        let encoded = match codec::encode(&content) {
+            Ok(encoded) => encoded,
+            Err(error) => unreachable!("content is checked before it is sent: {error}"),
+        };
+        let message = Message { id: MessageId(id), to, in_reply_to, sent_at: now.wall, content: encoded };
+        self.outbox.compose(message.clone(), now);
+        self.keep(Change::Composed { message, content });
+        self.tell(Event::Queued { token, id: MessageId(id) });
+        self.flush(now);
+    }
+
+    /// Sends what may be sent.
+    fn flush(&mut self, now: Now) {
+        for change in self.outbox.expire(now) {
+            self.keep(change);
+        }
+        if !matches!(self.link, Link::Up { .. }) {
+            return;
+        }
+        let submissions: Vec<_> = std::iter::from_fn(|| self.outbox.attempt(now)).collect();
+        for submission in &submissions {
+            self.keep(Change::Attempted { message: submission.message.id, counter: submission.counter });
+        }
+        for submission in submissions {
+            self.send(&ClientFrame::Submit(submission));
+        }
+    }
+
+    fn tell_read(&mut self, seqs: &[Seq]) {
+        let (Link::Up { .. }, Some((mailbox, ..))) = (self.link, self.saved.resume) else { return };
+        for seqs in seqs.chunks(limits::READ_PER_FRAME) {
+            self.send(&ClientFrame::Read { mailbox, seqs: seqs.to_vec() });
+        }
+    }
+
+    /// Tells the server how far everything is on this disk: once for all that came together.
+    fn acknowledge(&mut self, before: Seq) {
+        let (Link::Up { .. }, Some((mailbox, _, seq))) = (self.link, self.saved.resume) else { return };
+        if seq > before {
+            self.send(&ClientFrame::Acknowledge { mailbox, seq });
+        }
+    }
+
+    fn check_caught_up(&mut self) {
+        if self.caught_up_at.is_some_and(|goal| self.received_up_to() >= goal) {
+            self.caught_up_at = None;
+            self.tell(Event::CaughtUp);
+        }
+    }
+
+    fn received_up_to(&self) -> Seq {
+        self.saved.resume.map_or(0, |(.., seq)| seq)
+    }
+
+    fn give_up(&mut self, problem: Problem, now: Now) {
+        self.outputs.push_back(Output::Disconnect);
+        self.disconnected(problem, now);
+    }
+
+    fn send(&mut self, frame: &ClientFrame) {
+        match codec::encode(frame) {
+            Ok(body) => self.send_body(&body),
+            Err(error) => unreachable!("a frame of our own is over the limit: {error}"),
+        }
+    }
+
+    fn send_body(&mut self, body: &[u8]) {
+        // Frames that follow each other leave together.
+        if let Some(Output::Send(wire)) = self.outputs.back_mut() {
+            return codec::write_frame(wire, body);
+        }
+        let mut wire = Vec::new();
+        codec::write_frame(&mut wire, body);
+        self.outputs.push_back(Output::Send(wire));
+    }
+
+    fn keep(&mut self, change: Change) {
+        self.outputs.push_back(Output::Keep(change));
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Tell(event));
+    }
+}

@@ -1,0 +1,227 @@
+//! What has no final answer yet: what waits, what is under way, and in which order it may go.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use malote_common::{Message, Outcome, Submission, Timestamp, limits};
+use rand::{Rng, RngExt};
+
+use super::Now;
+use crate::archive::{Change, Open};
+
+/// The first pause after a passing refusal; it doubles with each further one …
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// … up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Messages that are open, in the order in which they were written.
+pub struct Outbox {
+    /// Not under way: waiting for the connection, the window, or their pause to end.
+    waiting: VecDeque<Waiting>,
+    /// Under way, by counter.
+    under_way: BTreeMap<u64, Waiting>,
+    next_counter: u64,
+    /// The first counter used since a passing refusal was last heard of.
+    since: u64,
+    /// The server takes nothing from us before this.
+    paused_until: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    /// Its place among all that were written.
+    order: u64,
+    message: Message,
+    targets: Vec<u8>,
+    not_before: Timestamp,
+    refusals: u32,
+}
+
+impl Outbox {
+    pub fn new(open: Vec<Open>, next_counter: u64) -> Outbox {
+        let mut outbox = Outbox {
+            waiting: VecDeque::new(),
+            under_way: BTreeMap::new(),
+            next_counter,
+            since: next_counter,
+            paused_until: None,
+        };
+        for (open, order) in open.into_iter().zip(0..) {
+            let Open { message, targets, counter, not_before } = open;
+            let waiting = Waiting { order, message, targets, not_before, refusals: 0 };
+            match counter {
+                Some(counter) => drop(outbox.under_way.insert(counter, waiting)),
+                None => outbox.waiting.push_back(waiting),
+            }
+        }
+        // What is under way was sent before anything is known of refusals since then.
+        outbox.since = outbox.under_way.keys().next().copied().unwrap_or(next_counter);
+        outbox
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty()
+    }
+
+    pub fn compose(&mut self, message: Message, now: Now) {
+        let last = self.waiting.iter().chain(self.under_way.values()).map(|waiting| waiting.order).max();
+        let targets = (0..message.to.len() as u8).collect();
+        let order = last.map_or(0, |last| last + 1);
+        self.waiting.push_back(Waiting { order, message, targets, not_before: now.wall, refusals: 0 });
+    }
+
+    /// The server knows the counters up to `last_counter`. Returns what is under way, to be sent again as it was.
+    pub fn connected(&mut self, last_counter: u64) -> Vec<Submission> {
+        self.next_counter = self.next_counter.max(last_counter + 1);
+        // Answers older than the window are not kept by the server. A device that follows the rules never needs one,
+        // unless its profile was brought back from a backup: then the message gets a new attempt, and recipients who
+        // have it know it by its id.
+        let outdated: Vec<u64> =
+            self.under_way.keys().copied().filter(|counter| counter + limits::WINDOW <= last_counter).collect();
+        for counter in outdated {
+            if let Some(waiting) = self.under_way.remove(&counter) {
+                self.put_back(waiting);
+            }
+        }
+        let since = self.since;
+        self.under_way.iter().map(|(counter, waiting)| waiting.submission(*counter, since.min(*counter))).collect()
+    }
+
+    pub fn disconnected(&mut self) {
+        self.paused_until = None;
+    }
+
+    /// The next submission that may go now, if any. It is under way from then on.
+    pub fn attempt(&mut self, now: Now) -> Option<Submission> {
+        if self.paused_until.is_some_and(|until| now.instant < until) || !self.window_is_open() {
+            return None;
+        }
+        let index = self.first_ready(now)?;
+        let waiting = self.waiting.remove(index)?;
+        let counter = self.next_counter;
+        self.next_counter += 1;
+        let submission = waiting.submission(counter, self.since);
+        self.under_way.insert(counter, waiting);
+        Some(submission)
+    }
+
+    /// When [`Outbox::attempt`] may have something that it has not now.
+    pub fn next_attempt(&self, now: Now) -> Option<Instant> {
+        if self.waiting.is_empty() || !self.window_is_open() {
+            return None;
+        }
+        let ready = self.waiting.iter().map(|waiting| waiting.not_before).filter(|at| *at > now.wall).min();
+        let ready = ready.map(|at| now.instant + until(at, now));
+        let paused = self.paused_until.filter(|until| *until > now.instant);
+        paused.or(ready)
+    }
+
+    /// Takes in an answer. Returns what to keep of it, or nothing if it answers nothing.
+    pub fn answered(&mut self, counter: u64, outcomes: &[Outcome], random: &mut impl Rng, now: Now) -> Option<Change> {
+        let mut waiting = self.under_way.remove(&counter)?;
+        if outcomes.len() != waiting.targets.len() {
+            // Not an answer to what was asked: asking again is all that can be done.
+            self.put_back(waiting);
+            return None;
+        }
+        let outcomes: Vec<(u8, Outcome)> = waiting.targets.iter().copied().zip(outcomes.iter().copied()).collect();
+        let open: Vec<u8> =
+            outcomes.iter().filter(|(_, outcome)| outcome.is_temporary()).map(|(position, _)| *position).collect();
+        let message = waiting.message.id;
+        if !open.is_empty() {
+            self.since = self.next_counter;
+            waiting.targets.clone_from(&open);
+            waiting.not_before = self.pause(&outcomes, &mut waiting.refusals, random, now);
+        }
+        let not_before = waiting.not_before;
+        if !open.is_empty() {
+            self.put_back(waiting);
+        }
+        Some(Change::Answered { message, outcomes, open, not_before })
+    }
+
+    /// Takes out what was tried for as long as it is tried at all.
+    pub fn expire(&mut self, now: Now) -> Vec<Change> {
+        let mut expired = Vec::new();
+        self.waiting.retain(|waiting| {
+            let keep = expiry(&waiting.message) > now.wall;
+            if !keep {
+                expired.push(Change::Expired { message: waiting.message.id, open: waiting.targets.clone() });
+            }
+            keep
+        });
+        expired
+    }
+
+    pub fn next_expiry(&self, now: Now) -> Option<Instant> {
+        let first = self.waiting.iter().map(|waiting| expiry(&waiting.message)).min()?;
+        Some(now.instant + until(first, now))
+    }
+
+    fn window_is_open(&self) -> bool {
+        self.under_way.keys().next().is_none_or(|oldest| self.next_counter < oldest + limits::WINDOW)
+    }
+
+    /// The first message that may go: its pause is over, and none before it waits for one of its recipients.
+    fn first_ready(&self, now: Now) -> Option<usize> {
+        let mut held = HashSet::new();
+        for (index, waiting) in self.waiting.iter().enumerate() {
+            let ready = waiting.not_before <= now.wall && !waiting.addresses().any(|to| held.contains(&to));
+            if ready {
+                return Some(index);
+            }
+            held.extend(waiting.addresses());
+        }
+        None
+    }
+
+    /// Puts a message back to its place in the order.
+    fn put_back(&mut self, waiting: Waiting) {
+        let index = self.waiting.partition_point(|other| other.order < waiting.order);
+        self.waiting.insert(index, waiting);
+    }
+
+    /// When a message that was refused for now may be tried again; a busy or full server is left alone altogether.
+    fn pause(&mut self, outcomes: &[(u8, Outcome)], refusals: &mut u32, random: &mut impl Rng, now: Now) -> Timestamp {
+        let mut pause = Duration::ZERO;
+        for (_, outcome) in outcomes {
+            let (wait, whole_server) = match outcome {
+                Outcome::RateLimited { retry_after_ms } => {
+                    (Duration::from_millis(*retry_after_ms).min(LONGEST_PAUSE), true)
+                }
+                Outcome::MailboxFull | Outcome::ServerFull => {
+                    let longest = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << (*refusals).min(10)));
+                    (longest.mul_f64(random.random_range(0.5..1.0)), *outcome == Outcome::ServerFull)
+                }
+                _ => continue,
+            };
+            pause = pause.max(wait);
+            if whole_server {
+                self.paused_until = self.paused_until.max(Some(now.instant + wait));
+            }
+        }
+        *refusals = refusals.saturating_add(u32::from(pause > Duration::ZERO));
+        Timestamp(now.wall.0.saturating_add(pause.as_millis() as i64))
+    }
+}
+
+impl Waiting {
+    fn submission(&self, counter: u64, since: u64) -> Submission {
+        Submission { counter, since, targets: self.targets.clone(), message: self.message.clone() }
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = String> {
+        self.targets.iter().filter_map(|index| self.message.to.get(usize::from(*index))).map(|to| to.folded())
+    }
+}
+
+fn expiry(message: &Message) -> Timestamp {
+    Timestamp(message.sent_at.0.saturating_add(limits::RETRY_FOR.as_millis() as i64))
+}
+
+/// From now until then by the clock on the wall; a clock that was wrong does not make it longer than a day.
+fn until(then: Timestamp, now: Now) -> Duration {
+    let millis = then.0.saturating_sub(now.wall.0).clamp(0, 24 * 60 * 60 * 1000);
+    Duration::from_millis(millis as u64)
+}

@@ -1,0 +1,128 @@
+//! What goes wrong, in sentences for people.
+
+use malote_common::address::AddressError;
+use malote_common::frame::Closing;
+use malote_common::message::ContentError;
+use malote_common::{limits, text};
+use malote_texts::{Texts, Value};
+
+use crate::address::{NotAnAddress, ServerAddress};
+use crate::archive::{ArchiveError, State};
+use crate::engine::Problem;
+use crate::profile::ProfileError;
+
+/// Why a recipient field is not right.
+pub fn address_error(error: &AddressError, texts: &Texts) -> String {
+    match error {
+        AddressError::Empty => texts.get("recipient-empty"),
+        AddressError::TooLong { typed } => {
+            texts.with("recipient-too-long", &[("typed", shown(typed)), ("max", count(limits::NAME_CHARS))])
+        }
+        AddressError::Character { typed, character } => {
+            let character = shown(&character.to_string());
+            texts.with("recipient-character", &[("typed", shown(typed)), ("character", character)])
+        }
+        AddressError::NotEverybody { .. } => texts.get("recipient-not-everybody"),
+        AddressError::TooMany => texts.with("recipient-too-many", &[("max", count(limits::RECIPIENTS))]),
+    }
+}
+
+/// Why a subject or body cannot be sent.
+pub fn content_error(error: ContentError, texts: &Texts) -> String {
+    match error {
+        ContentError::SubjectTooLong { bytes } => {
+            texts.with("subject-too-long", &[("bytes", count(bytes)), ("max", count(limits::SUBJECT_BYTES))])
+        }
+        ContentError::BodyTooLong { bytes } => {
+            texts.with("body-too-long", &[("bytes", count(bytes)), ("max", count(limits::BODY_BYTES))])
+        }
+    }
+}
+
+/// Why there is no connection, and what to do.
+pub fn problem(problem: &Problem, server: &ServerAddress, texts: &Texts) -> String {
+    let key = match problem {
+        Problem::UnknownHost => "connect-name",
+        Problem::Refused => "connect-refused",
+        Problem::Unreachable => "connect-unreachable",
+        Problem::NotMalote => "connect-not-malote",
+        Problem::KeyChanged { found, .. } => {
+            let args = [("server", shown(&server.to_string())), ("found", found.to_string().into())];
+            return texts.with("connect-key-changed", &args);
+        }
+        Problem::Version => "connect-version",
+        Problem::Lost => "connect-lost",
+        Problem::Silent | Problem::Closed(Closing::Silent) => "connect-silent",
+        Problem::Closed(Closing::ServerFull) => "connect-full",
+        Problem::Closed(Closing::Superseded) => "connect-superseded",
+        Problem::Closed(Closing::ShuttingDown | Closing::StoreFailed) => "connect-stopping",
+        Problem::Closed(Closing::WrongProof) => "connect-refused-proof",
+        Problem::Closed(Closing::ProtocolError) => "connect-version",
+        Problem::Disk(error) => return archive_error(error, texts),
+    };
+    // Without Fluent's grouping of digits: a port is not a quantity.
+    let port = limits::DEFAULT_PORT.to_string();
+    texts.with(key, &[("server", shown(&server.to_string())), ("port", port.into())])
+}
+
+/// Why a profile cannot be opened.
+pub fn profile_error(error: &ProfileError, texts: &Texts) -> String {
+    match error {
+        ProfileError::InUse { name } => texts.with("profile-in-use", &[("profile", shown(name))]),
+        ProfileError::BadName { name } => texts.with("profile-name", &[("profile", shown(name))]),
+        ProfileError::Unwritable { path, error } => texts.with(
+            "profile-unwritable",
+            &[("path", shown(&path.display().to_string())), ("reason", error.to_string().into())],
+        ),
+        ProfileError::Damaged { path, reason } => texts.with(
+            "profile-damaged",
+            &[("path", shown(&path.display().to_string())), ("reason", reason.as_str().into())],
+        ),
+        ProfileError::NoHome => texts.get("profile-no-home"),
+    }
+}
+
+/// Why the archive could not be written.
+pub fn archive_error(error: &ArchiveError, texts: &Texts) -> String {
+    match error {
+        ArchiveError::DiskFull => texts.get("disk-full"),
+        ArchiveError::Failed { path, reason } => texts.with(
+            "archive-failed",
+            &[("path", shown(&path.display().to_string())), ("reason", reason.as_str().into())],
+        ),
+    }
+}
+
+/// Why a text is no server's address.
+pub fn not_an_address(error: &NotAnAddress, texts: &Texts) -> String {
+    let port = limits::DEFAULT_PORT.to_string();
+    texts.with("server-address", &[("server", shown(&error.0)), ("port", port.into())])
+}
+
+/// The word for a state.
+pub fn state(state: &State, texts: &Texts) -> String {
+    texts.get(match state {
+        State::Queued { .. } => "state-queued",
+        State::Accepted { .. } => "state-accepted",
+        State::Delivered { .. } => "state-delivered",
+        State::Read { .. } => "state-read",
+        State::Refused { .. } => "state-refused",
+    })
+}
+
+/// Why a message waits or was refused, where there is something to say.
+pub fn reason(state: &State, texts: &Texts) -> Option<String> {
+    match state {
+        State::Queued { waiting: Some(code) } => texts.find(&format!("waiting-{code}"), &[]),
+        State::Refused { reason } => texts.find(&format!("refused-{reason}"), &[]),
+        _ => None,
+    }
+}
+
+fn shown(text: &str) -> Value<'static> {
+    text::harmless_line(text).into()
+}
+
+fn count(number: usize) -> Value<'static> {
+    number.into()
+}

@@ -1,0 +1,186 @@
+//! A person on this computer: a folder with a key, a device's identity and an archive, in use by one program at a time.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use malote_common::DeviceId;
+use zeroize::Zeroizing;
+
+const KEY: &str = "key";
+const DEVICE: &str = "device";
+const ARCHIVE: &str = "archive.db";
+const LOCK: &str = "lock";
+
+/// Windows that one computer may open without naming a profile.
+const NUMBERED: u32 = 1_000;
+
+/// An open profile. Nobody else can open it while this lives.
+pub struct Profile {
+    pub name: String,
+    pub directory: PathBuf,
+    pub key: SigningKey,
+    pub device: DeviceId,
+    _lock: File,
+}
+
+/// Why a profile cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    #[error("the profile {name} is in use")]
+    InUse { name: String },
+    #[error("{name} is not a profile's name")]
+    BadName { name: String },
+    #[error("cannot write to {}: {error}", path.display())]
+    Unwritable { path: PathBuf, error: io::Error },
+    #[error("{} cannot be read: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("there is no folder for profiles")]
+    NoHome,
+}
+
+impl Profile {
+    /// Opens the profile of this name, or the first free one of `0`, `1`, `2`, …; makes it where it does not exist.
+    pub fn open(name: Option<&str>) -> Result<Profile, ProfileError> {
+        Profile::open_in(&home()?, name)
+    }
+
+    /// The same under a given folder.
+    pub fn open_in(home: &Path, name: Option<&str>) -> Result<Profile, ProfileError> {
+        if let Some(name) = name {
+            return Profile::open_named(home, name);
+        }
+        for number in 0..NUMBERED {
+            match Profile::open_named(home, &number.to_string()) {
+                Err(ProfileError::InUse { .. }) => {}
+                opened => return opened,
+            }
+        }
+        Err(ProfileError::InUse { name: "0".to_owned() })
+    }
+
+    /// Where the archive lies.
+    pub fn archive(&self) -> PathBuf {
+        self.directory.join(ARCHIVE)
+    }
+
+    fn open_named(home: &Path, name: &str) -> Result<Profile, ProfileError> {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) || name.starts_with('.') {
+            return Err(ProfileError::BadName { name: name.to_owned() });
+        }
+        let directory = home.join(name);
+        let unwritable = |error| ProfileError::Unwritable { path: directory.clone(), error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(unwritable)?;
+        let lock = private().truncate(false).open(directory.join(LOCK)).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ProfileError::InUse { name: name.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        let key = Zeroizing::new(secret::<32>(&directory.join(KEY))?);
+        let device = secret::<16>(&directory.join(DEVICE))?;
+        Ok(Profile {
+            name: name.to_owned(),
+            key: SigningKey::from_bytes(&key),
+            device: DeviceId(device),
+            directory,
+            _lock: lock,
+        })
+    }
+}
+
+/// Where profiles live: `MALOTE_HOME`, or the platform's folder for data.
+fn home() -> Result<PathBuf, ProfileError> {
+    match std::env::var_os("MALOTE_HOME") {
+        Some(home) if !home.is_empty() => Ok(home.into()),
+        _ => directories::ProjectDirs::from("", "", "malote")
+            .map(|directories| directories.data_dir().join("profiles"))
+            .ok_or(ProfileError::NoHome),
+    }
+}
+
+/// The random bytes in a file, made on first use. A file of another length is damaged and never replaced: with the key
+/// the person would be lost.
+fn secret<const N: usize>(path: &Path) -> Result<[u8; N], ProfileError> {
+    let damaged = |reason: String| ProfileError::Damaged { path: path.to_owned(), reason };
+    match fs::read(path).map(Zeroizing::new) {
+        Ok(bytes) => bytes.as_slice().try_into().map_err(|_| damaged(format!("{} bytes", bytes.len()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; N];
+            getrandom::fill(&mut bytes).map_err(|error| damaged(error.to_string()))?;
+            write_whole(path, &bytes).map_err(|error| ProfileError::Unwritable { path: path.to_owned(), error })?;
+            Ok(bytes)
+        }
+        Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+/// Writes a file so that a crash leaves all of it or nothing.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = private().truncate(true).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn windows_take_the_first_free_profile_and_keep_their_key() {
+        let home = tempfile::tempdir().unwrap();
+        let zero = Profile::open_in(home.path(), None).unwrap();
+        let one = Profile::open_in(home.path(), None).unwrap();
+        assert_eq!((zero.name.as_str(), one.name.as_str()), ("0", "1"));
+        assert_ne!(zero.key.to_bytes(), one.key.to_bytes());
+        let (key, device) = (zero.key.to_bytes(), zero.device);
+        drop(zero);
+        let again = Profile::open_in(home.path(), None).unwrap();
+        assert_eq!((again.name.as_str(), again.key.to_bytes(), again.device), ("0", key, device));
+        let in_use = Profile::open_in(home.path(), Some("0"));
+        assert!(matches!(in_use, Err(ProfileError::InUse { name }) if name == "0"));
+    }
+
+    #[test]
+    fn what_is_secret_is_private() {
+        let home = tempfile::tempdir().unwrap();
+        let profile = Profile::open_in(home.path(), Some("ana")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&profile.directory), 0o700);
+        assert_eq!(mode(&profile.directory.join(KEY)), 0o600);
+    }
+
+    #[test]
+    fn a_damaged_key_is_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        drop(Profile::open_in(home.path(), Some("ana")).unwrap());
+        let key = home.path().join("ana").join(KEY);
+        fs::write(&key, "short").unwrap();
+        assert!(matches!(Profile::open_in(home.path(), Some("ana")), Err(ProfileError::Damaged { .. })));
+        assert_eq!(fs::read_to_string(&key).unwrap(), "short");
+    }
+
+    #[test]
+    fn names_stay_in_their_folder() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["", "..", ".x", "a/b", "a b"] {
+            assert!(matches!(Profile::open_in(home.path(), Some(name)), Err(ProfileError::BadName { .. })), "{name}");
+        }
+    }
+}
