@@ -1,1 +1,53 @@
-fn main() {}
+//! `malote-cli`: Malote for the terminal and for scripts.
+
+mod commands;
+mod flags;
+mod output;
+mod session;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use malote_texts::{Language, Texts, clap::translated};
+
+use crate::flags::Flags;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let texts = Texts::new(Language::from_arguments(&arguments));
+    let matches = translated(Flags::command(), "cli", &texts).get_matches_from(arguments);
+    let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match commands::run(&flags, &texts) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(sentence) = &failure.sentence {
+                eprintln!("{sentence}");
+            }
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// Why a command fails, for the person and for scripts.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: u8,
+    /// Nothing where all has been said already.
+    pub sentence: Option<String>,
+}
+
+impl Failure {
+    /// Something on this computer, or what was typed.
+    pub const LOCAL: u8 = 1;
+    /// The server refused a recipient.
+    pub const REFUSED: u8 = 3;
+    /// The server has another key than before.
+    pub const KEY_CHANGED: u8 = 4;
+    /// The server was not reached in time.
+    pub const NOT_REACHED: u8 = 5;
+
+    pub fn local(sentence: String) -> Failure {
+        Failure { status: Failure::LOCAL, sentence: Some(sentence) }
+    }
+}

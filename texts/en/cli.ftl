@@ -1,0 +1,39 @@
+# What malote-cli says.
+
+cli-about = Malote on the command line: messages over the local network
+cli-help-server = Server, as computer:port
+cli-help-profile = Profile to use (without it, the first free one: 0, 1, 2, …)
+cli-help-json = One JSON object a line, for programs
+cli-help-lang = Language of messages: pt-BR or en
+cli-help-timeout = How many seconds to wait for the server
+cli-help-to = Recipients, separated by commas
+cli-help-subject = Subject
+cli-help-body = The message; - reads standard input
+cli-help-fingerprint = The fingerprint of the new key, as the server shows it
+cli-command-whoami = Shows who you are at this server
+cli-command-send = Sends a message and waits for the answers
+cli-command-inbox = Fetches and shows the inbox
+cli-command-watch = Shows each message as it arrives, until interrupted
+cli-command-clear = Clears the inbox
+cli-command-people = Lists people and who is connected
+cli-command-trust = Accepts the new key of a server that has changed
+
+cli-not-reached = The server could not be reached within { $seconds } s.
+cli-kept = The message is kept and goes out next time.
+cli-body-unreadable = Standard input is not text in UTF-8. The message was not sent.
+cli-input-failed = The message could not be read from standard input: { $reason }.
+cli-no-messages = No messages.
+cli-cleared =
+    { $count ->
+        [0] The inbox was empty already.
+        [one] One message taken out of the inbox.
+       *[other] { $count } messages taken out of the inbox.
+    }
+cli-from-to = { $from } to { $to }
+cli-state = { $to }: { $state }
+cli-state-reason = { $to }: { $state } ({ $reason })
+cli-connected = connected
+cli-away = away
+cli-you = you
+cli-trusted = From now on the key of the server { $server } is { $fingerprint }.
+cli-bad-fingerprint = This is not a key's fingerprint. Copy the one that the server shows when it starts: SHA256: and 64 digits.

@@ -1,0 +1,39 @@
+# O que o malote-cli diz.
+
+cli-about = Malote na linha de comando: mensagens pela rede local
+cli-help-server = Servidor, como computador:porta
+cli-help-profile = Perfil a usar (sem ele, o primeiro livre: 0, 1, 2, …)
+cli-help-json = Um objeto JSON por linha, para programas
+cli-help-lang = Língua das mensagens: pt-BR ou en
+cli-help-timeout = Quantos segundos esperar pelo servidor
+cli-help-to = Destinatários, separados por vírgula
+cli-help-subject = Assunto
+cli-help-body = A mensagem; - lê da entrada padrão
+cli-help-fingerprint = A impressão digital da chave nova, como o servidor a mostra
+cli-command-whoami = Mostra quem você é neste servidor
+cli-command-send = Envia uma mensagem e espera as respostas
+cli-command-inbox = Busca e mostra a caixa de entrada
+cli-command-watch = Mostra cada mensagem quando chega, até ser interrompido
+cli-command-clear = Limpa a caixa de entrada
+cli-command-people = Lista as pessoas e quem está conectado
+cli-command-trust = Aceita a chave nova de um servidor que mudou
+
+cli-not-reached = Não foi possível falar com o servidor em { $seconds } s.
+cli-kept = A mensagem está guardada e sai na próxima vez.
+cli-body-unreadable = A entrada padrão não é um texto em UTF-8. A mensagem não foi enviada.
+cli-input-failed = Não foi possível ler a mensagem da entrada padrão: { $reason }.
+cli-no-messages = Nenhuma mensagem.
+cli-cleared =
+    { $count ->
+        [0] A caixa de entrada já estava vazia.
+        [one] Uma mensagem retirada da caixa de entrada.
+       *[other] { $count } mensagens retiradas da caixa de entrada.
+    }
+cli-from-to = { $from } para { $to }
+cli-state = { $to }: { $state }
+cli-state-reason = { $to }: { $state } ({ $reason })
+cli-connected = conectado
+cli-away = ausente
+cli-you = você
+cli-trusted = De agora em diante, a chave do servidor { $server } é { $fingerprint }.
+cli-bad-fingerprint = Isto não é a impressão digital de uma chave. Copie a que o servidor mostra ao abrir: SHA256: e 64 algarismos.

@@ -70,6 +70,11 @@ impl Reader {
         Ok(self.all(sql, params![&id.0[..]], |row| self.sent_message(row))?.pop())
     }
 
+    /// Whether every message that was sent has its final answer.
+    pub fn is_outbox_empty(&self) -> Result<bool, ArchiveError> {
+        Ok(self.all("SELECT 1 FROM outbox LIMIT 1", [], |_| Ok(()))?.is_empty())
+    }
+
     /// The compose form as it was last seen.
     pub fn draft(&self) -> Result<Draft, ArchiveError> {
         let drafts = self.all("SELECT recipients, subject, body, in_reply_to FROM draft", [], |row| {

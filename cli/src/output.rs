@@ -1,0 +1,153 @@
+//! What commands print: for people, or as one JSON object a line.
+
+use std::io::{self, Write};
+
+use malote_client::archive::{Letter, Recipient, State};
+use malote_client::explain;
+use malote_common::frame::Person;
+use malote_common::{Timestamp, text};
+use malote_texts::Texts;
+use serde::Serialize;
+
+use crate::Failure;
+
+/// Where a command's output goes.
+pub struct Printer<'a> {
+    json: bool,
+    texts: &'a Texts,
+}
+
+#[derive(Serialize)]
+struct MessageLine<'a> {
+    id: String,
+    mailbox: u64,
+    seq: u64,
+    from: &'a str,
+    to: Vec<&'a str>,
+    subject: &'a str,
+    body: &'a str,
+    sent_at: String,
+    accepted_at: String,
+}
+
+#[derive(Serialize)]
+struct OutcomeLine<'a> {
+    to: &'a str,
+    outcome: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PersonLine<'a> {
+    name: &'a str,
+    number: u64,
+    connected: bool,
+}
+
+#[derive(Serialize)]
+struct WhoLine<'a> {
+    name: &'a str,
+    server: &'a str,
+}
+
+impl<'a> Printer<'a> {
+    pub fn new(json: bool, texts: &'a Texts) -> Printer<'a> {
+        Printer { json, texts }
+    }
+
+    /// Whether what is printed is for a person to read.
+    pub fn is_for_people(&self) -> bool {
+        !self.json
+    }
+
+    pub fn letter(&self, letter: &Letter) -> Result<(), Failure> {
+        if self.json {
+            return self.object(&MessageLine {
+                id: letter.id.to_string(),
+                mailbox: letter.mailbox.0,
+                seq: letter.seq,
+                from: &letter.from,
+                to: letter.to.split(", ").collect(),
+                subject: &letter.subject,
+                body: &letter.body,
+                sent_at: rfc3339(letter.sent_at),
+                accepted_at: rfc3339(letter.accepted_at),
+            });
+        }
+        let names = [("from", letter.from.as_str().into()), ("to", letter.to.as_str().into())];
+        let subject = match text::harmless_line(&letter.subject) {
+            empty if empty.is_empty() => self.texts.get("no-subject"),
+            subject => subject,
+        };
+        self.line(&format!("{}  {}", local(letter.accepted_at), self.texts.with("cli-from-to", &names)))?;
+        self.line(&format!("  {subject}"))?;
+        for line in text::harmless(&letter.body).lines() {
+            self.line(&format!("    {line}"))?;
+        }
+        self.line("")
+    }
+
+    pub fn outcome(&self, recipient: &Recipient) -> Result<(), Failure> {
+        let Recipient { address, state } = recipient;
+        if self.json {
+            let (outcome, seq) = match state {
+                State::Queued { waiting } => (waiting.as_deref().unwrap_or("queued"), None),
+                State::Accepted { seq } | State::Delivered { seq, .. } | State::Read { seq, .. } => {
+                    ("accepted", Some(*seq))
+                }
+                State::Refused { reason } => (reason.as_str(), None),
+            };
+            return self.object(&OutcomeLine { to: address, outcome, seq });
+        }
+        let mut args = vec![("to", address.as_str().into()), ("state", explain::state(state, self.texts).into())];
+        let key = match explain::reason(state, self.texts) {
+            Some(reason) => {
+                args.push(("reason", reason.into()));
+                "cli-state-reason"
+            }
+            None => "cli-state",
+        };
+        self.line(&self.texts.with(key, &args))
+    }
+
+    pub fn person(&self, person: &Person, own_name: &str) -> Result<(), Failure> {
+        let Person { number, name, connected } = person;
+        if self.json {
+            return self.object(&PersonLine { name: name.as_str(), number: *number, connected: *connected });
+        }
+        let own = name.as_str() == own_name;
+        let key = if own { "cli-you" } else if *connected { "cli-connected" } else { "cli-away" };
+        self.line(&format!("{name}  {}", self.texts.get(key)))
+    }
+
+    pub fn who(&self, name: &str, server: &str) -> Result<(), Failure> {
+        if self.json { self.object(&WhoLine { name, server }) } else { self.line(name) }
+    }
+
+    /// A sentence for people; scripts are not told.
+    pub fn remark(&self, sentence: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { self.line(sentence) }
+    }
+
+    fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(object).map_err(|error| Failure::local(error.to_string()))?;
+        self.line(&line)
+    }
+
+    fn line(&self, line: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        // Whoever reads has gone: there is nobody to say so to.
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|_| Failure { status: 1, sentence: None })
+    }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_string()
+}
+
+/// In this computer's time zone, to the minute.
+fn local(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
