@@ -1,0 +1,94 @@
+# What the window says.
+
+window-title = { $name } — Malote — { $server }
+window-title-offline = { $name } — Malote — { $server } (not connected)
+window-title-unknown = Malote — { $server }
+
+window-help-server = Server, as computer:port
+window-help-profile = Profile to use (without it, the first free one: 0, 1, 2, …)
+window-help-lang = Language of the window: pt-BR or en
+window-help-theme = Appearance: system, light or dark
+window-help-geometry = Size and position of the window, like 640x700+0+0
+window-about = Malote's window: messages over the local network
+
+# Actions: label and hint
+action-send = Send
+action-send-hint = Sends the message (Ctrl+Enter)
+action-clear-form = Clear
+action-clear-form-hint = Empties recipient, subject and message
+action-new = New message
+action-new-hint = Begins a new message (Ctrl+N)
+action-reply = Reply
+action-reply-hint = Replies to the author (Ctrl+R)
+action-close = Close
+action-close-hint = Closes the open message (Esc)
+action-clear-inbox = Clear inbox
+action-clear-inbox-hint = Takes all messages out of the inbox
+action-undo = Undo
+action-connect-now = Try now
+action-trust = Trust the new key
+action-trust-confirm = Yes, trust this key
+action-edit-again = Edit and send again
+action-edit-again-hint = Puts this message back into the form
+
+# Form
+form-to = To
+form-to-hint = Usuario1, Usuario2
+form-subject = Subject
+form-subject-hint = No subject
+form-body = Message
+form-body-hint = Write here
+form-reply = Reply to { $name }
+form-cleared = The form was emptied.
+form-kept-draft = What you were writing was kept.
+form-last-sent = Last sent: “{ $subject }”
+suggestion-connected = { $name }, connected
+suggestion-away = { $name }, away
+
+# Lists
+inbox = Inbox
+inbox-unread = Inbox ({ $count })
+inbox-empty = No messages yet.
+inbox-empty-hint = What people write to you appears here.
+inbox-cleared = The inbox was cleared.
+sent = Sent
+sent-empty = Nothing sent yet.
+sent-empty-hint = What you send appears here, with what became of each message.
+row-unread = Unread, from { $name }: { $subject }, { $time }
+row-read = From { $name }: { $subject }, { $time }
+row-sent = To { $name }: { $subject }, { $state }
+recipients-more = { $first } and { $count } more
+
+# Reading
+letter-from = From
+letter-to = To
+letter-body = Text of the message
+letter-written = written { $sent }
+state-at = { $state } { $time }
+
+# Status
+status-online = Connected to { $server }
+status-connecting = Connecting to { $server }…
+status-offline = Not connected to { $server }; trying again
+status-stopped = Not connected to { $server }
+status-people =
+    { $count ->
+        [0] nobody connected
+        [one] 1 person connected
+       *[other] { $count } people connected
+    }
+status-unsent =
+    { $count ->
+        [one] 1 message queued
+       *[other] { $count } messages queued
+    }
+options = Options
+options-tell-read = Tell authors when I open their messages
+trust-question = Confirm only if whoever looks after the server said that the key has really changed.
+fatal-title = Malote cannot open
+
+# Dates, in strftime's format
+time-today = %H:%M
+time-year = %b %-d
+time-older = %Y-%m-%d
+time-full = %Y-%m-%d %H:%M

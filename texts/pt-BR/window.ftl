@@ -1,0 +1,94 @@
+# O que a janela diz.
+
+window-title = { $name } — Malote — { $server }
+window-title-offline = { $name } — Malote — { $server } (sem conexão)
+window-title-unknown = Malote — { $server }
+
+window-help-server = Servidor, como computador:porta
+window-help-profile = Perfil a usar (sem ele, o primeiro livre: 0, 1, 2, …)
+window-help-lang = Língua da janela: pt-BR ou en
+window-help-theme = Aparência: system, light ou dark
+window-help-geometry = Tamanho e posição da janela, como 640x700+0+0
+window-about = A janela do Malote: mensagens pela rede local
+
+# Ações: rótulo e dica
+action-send = Enviar
+action-send-hint = Envia a mensagem (Ctrl+Enter)
+action-clear-form = Limpar
+action-clear-form-hint = Esvazia destinatário, assunto e mensagem
+action-new = Nova mensagem
+action-new-hint = Começa uma mensagem nova (Ctrl+N)
+action-reply = Responder
+action-reply-hint = Responde a quem escreveu (Ctrl+R)
+action-close = Fechar
+action-close-hint = Fecha a mensagem aberta (Esc)
+action-clear-inbox = Limpar caixa de entrada
+action-clear-inbox-hint = Tira todas as mensagens da caixa de entrada
+action-undo = Desfazer
+action-connect-now = Tentar agora
+action-trust = Confiar na chave nova
+action-trust-confirm = Sim, confiar nesta chave
+action-edit-again = Editar e reenviar
+action-edit-again-hint = Põe esta mensagem de volta no formulário
+
+# Formulário
+form-to = Destinatário
+form-to-hint = Usuario1, Usuario2
+form-subject = Assunto
+form-subject-hint = Sem Assunto
+form-body = Mensagem
+form-body-hint = Escreva aqui
+form-reply = Resposta a { $name }
+form-cleared = O formulário foi esvaziado.
+form-kept-draft = O que você estava escrevendo foi guardado.
+form-last-sent = Última enviada: “{ $subject }”
+suggestion-connected = { $name }, conectado
+suggestion-away = { $name }, ausente
+
+# Listas
+inbox = Caixa de Entrada
+inbox-unread = Caixa de Entrada ({ $count })
+inbox-empty = Nenhuma mensagem ainda.
+inbox-empty-hint = O que escreverem para você aparece aqui.
+inbox-cleared = A caixa de entrada foi limpa.
+sent = Enviadas
+sent-empty = Nada enviado ainda.
+sent-empty-hint = O que você enviar aparece aqui, com o que foi feito de cada mensagem.
+row-unread = Não lida, de { $name }: { $subject }, { $time }
+row-read = De { $name }: { $subject }, { $time }
+row-sent = Para { $name }: { $subject }, { $state }
+recipients-more = { $first } e mais { $count }
+
+# Leitura
+letter-from = De
+letter-to = Para
+letter-body = Texto da mensagem
+letter-written = escrita { $sent }
+state-at = { $state } { $time }
+
+# Estado
+status-online = Conectado a { $server }
+status-connecting = Conectando a { $server }…
+status-offline = Sem conexão com { $server }; tentando de novo
+status-stopped = Sem conexão com { $server }
+status-people =
+    { $count ->
+        [0] ninguém conectado
+        [one] 1 pessoa conectada
+       *[other] { $count } pessoas conectadas
+    }
+status-unsent =
+    { $count ->
+        [one] 1 mensagem na fila
+       *[other] { $count } mensagens na fila
+    }
+options = Opções
+options-tell-read = Avisar quem escreveu quando eu abrir a mensagem
+trust-question = Só confirme se quem cuida do servidor disse que a chave mesmo mudou.
+fatal-title = O Malote não pode abrir
+
+# Datas, no formato de strftime
+time-today = %H:%M
+time-year = %d/%m
+time-older = %d/%m/%Y
+time-full = %d/%m/%Y %H:%M

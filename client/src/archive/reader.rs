@@ -51,11 +51,9 @@ impl Reader {
         self.all(&format!("{LETTERS} WHERE cleared = 0 ORDER BY id"), [], letter)
     }
 
-    /// What was sent, newest first.
-    pub fn sent(&self) -> Result<Vec<Sent>, ArchiveError> {
-        self.all("SELECT id, message, subject, substr(body, 1, 200), sent_at FROM sent ORDER BY id DESC", [], |row| {
-            self.sent_message(row)
-        })
+    /// The rows of what was sent, newest first.
+    pub fn sent_rows(&self) -> Result<Vec<i64>, ArchiveError> {
+        self.all("SELECT id FROM sent ORDER BY id DESC", [], |row| row.get(0))
     }
 
     /// One message that was sent, with its whole body.

@@ -1,0 +1,127 @@
+//! Everything a user can do. Buttons, keys and lists say it with these; [`crate::apply`] does it.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+use malote_common::fingerprint::Fingerprint;
+
+/// One thing a user can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Send,
+    ClearForm,
+    /// An empty form with the cursor in it; what stood there can be brought back.
+    New,
+    /// An answer to the open message.
+    Reply,
+    /// Close what is open for reading.
+    Close,
+    ClearInbox,
+    UndoClearForm,
+    UndoClearInbox,
+    ConnectNow,
+    /// The server's new key is the right one; asked twice.
+    Trust(Fingerprint),
+    AskTrust,
+    ShowInbox,
+    ShowSent,
+    /// Open a message of the inbox: its row.
+    Open(i64),
+    /// Open a message that was sent: its row.
+    OpenSent(i64),
+    /// Put the open sent message back into the form.
+    EditAgain,
+    /// Open the message behind or before the open one in the list.
+    OpenNext,
+    OpenPrevious,
+    /// Take this name for the one that is being typed.
+    Complete(String),
+    TellRead(bool),
+}
+
+/// The actions that have a key.
+pub const WITH_KEYS: [Action; 4] = [Action::Send, Action::New, Action::Reply, Action::Close];
+
+impl Action {
+    /// The text for a button, in the translation files.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Action::Send => "action-send",
+            Action::ClearForm => "action-clear-form",
+            Action::New => "action-new",
+            Action::Reply => "action-reply",
+            Action::Close => "action-close",
+            Action::ClearInbox => "action-clear-inbox",
+            Action::UndoClearForm | Action::UndoClearInbox => "action-undo",
+            Action::ConnectNow => "action-connect-now",
+            Action::AskTrust => "action-trust",
+            Action::Trust(_) => "action-trust-confirm",
+            Action::EditAgain => "action-edit-again",
+            Action::ShowInbox => "inbox",
+            Action::ShowSent => "sent",
+            Action::TellRead(_) => "options-tell-read",
+            Action::Open(_) | Action::OpenSent(_) | Action::OpenNext | Action::OpenPrevious | Action::Complete(_) => "",
+        }
+    }
+
+    /// The text that explains it, where the label does not say enough.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Action::Send => Some("action-send-hint"),
+            Action::ClearForm => Some("action-clear-form-hint"),
+            Action::New => Some("action-new-hint"),
+            Action::Reply => Some("action-reply-hint"),
+            Action::Close => Some("action-close-hint"),
+            Action::ClearInbox => Some("action-clear-inbox-hint"),
+            Action::EditAgain => Some("action-edit-again-hint"),
+            _ => None,
+        }
+    }
+
+    pub fn shortcut(&self) -> Option<KeyboardShortcut> {
+        match self {
+            Action::Send => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter)),
+            Action::New => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::N)),
+            Action::Reply => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::R)),
+            Action::Close => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Escape)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use malote_texts::{Language, Texts};
+
+    #[test]
+    fn every_label_and_hint_is_translated() {
+        let texts = Texts::new(Language::Portuguese);
+        let fingerprint = Fingerprint([0; 32]);
+        let actions = [
+            Action::Send,
+            Action::ClearForm,
+            Action::New,
+            Action::Reply,
+            Action::Close,
+            Action::ClearInbox,
+            Action::UndoClearForm,
+            Action::ConnectNow,
+            Action::AskTrust,
+            Action::Trust(fingerprint),
+            Action::EditAgain,
+            Action::ShowInbox,
+            Action::ShowSent,
+            Action::TellRead(true),
+        ];
+        for action in actions {
+            assert!(texts.find(action.label(), &[]).is_some(), "{action:?}");
+            assert!(action.hint().is_none_or(|hint| texts.find(hint, &[]).is_some()), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_actions_share_a_key() {
+        for (index, action) in WITH_KEYS.iter().enumerate() {
+            assert!(WITH_KEYS[..index].iter().all(|other| other.shortcut() != action.shortcut()), "{action:?}");
+        }
+    }
+}

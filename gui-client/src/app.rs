@@ -1,0 +1,179 @@
+//! The window: takes in events, draws the views, and has their actions applied.
+
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use eframe::egui::{self, Panel};
+use malote_client::{Client, Event, Options, Profile, Reader, ServerAddress, Status, explain};
+use malote_texts::Texts;
+
+use crate::action::{Action, WITH_KEYS};
+use crate::apply::{DRAFT_PAUSE, Desk};
+use crate::model::{Field, Form, List, Model, SentList};
+use crate::views::{self, View};
+use crate::{theme, times::Clock};
+
+/// Events taken in for one frame. More wait for the next one, so that a flood does not freeze the window.
+const EVENTS_PER_FRAME: usize = 2_000;
+
+/// Malote's window.
+pub struct App {
+    model: Model,
+    client: Client,
+    events: Receiver<Event>,
+    reader: Reader,
+    texts: Texts,
+    clock: Clock,
+    tokens: u64,
+    title: String,
+}
+
+impl App {
+    /// Opens the profile's archive and starts to connect. The error is a sentence for the user.
+    pub fn new(ctx: &egui::Context, profile: Profile, server: ServerAddress, texts: Texts) -> Result<App, String> {
+        theme::install(ctx);
+        let archive = profile.archive();
+        let waker = ctx.clone();
+        let options = Options { server: server.clone(), wants_people: true };
+        let failed = |error| explain::archive_error(&error, &texts);
+        let (client, events) = Client::start(profile, options, move || waker.request_repaint()).map_err(failed)?;
+        let reader = Reader::open(&archive).map_err(failed)?;
+        let draft = reader.draft().map_err(failed)?;
+        let model = Model {
+            name: reader.name_at(&server.to_string()).map_err(failed)?,
+            server,
+            status: Status::Connecting,
+            people: Default::default(),
+            list: List::Inbox,
+            inbox: Vec::new(),
+            arrived: 0,
+            sent: SentList::default(),
+            open: None,
+            form: Form { focus: Some(Field::To), ..Form::from_draft(draft) },
+            last_sent: None,
+            undo_form: None,
+            undo_inbox: None,
+            trouble: None,
+            asked_trust: false,
+            tells_read: reader.tells_read().map_err(failed)?,
+        };
+        let mut app =
+            App { model, client, events, reader, texts, clock: Clock::new(), tokens: 0, title: String::new() };
+        app.desk().reload();
+        Ok(app)
+    }
+
+    /// What the window shows, for tests.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        Desk {
+            model: &mut self.model,
+            client: &self.client,
+            reader: &self.reader,
+            texts: &self.texts,
+            tokens: &mut self.tokens,
+        }
+    }
+
+    fn take_events(&mut self, ctx: &egui::Context) {
+        let events: Vec<Event> = self.events.try_iter().take(EVENTS_PER_FRAME).collect();
+        if events.len() == EVENTS_PER_FRAME {
+            ctx.request_repaint();
+        }
+        let mut desk = self.desk();
+        events.into_iter().for_each(|event| desk.take(event));
+    }
+
+    /// Asks to be woken when something is due, and for nothing else: an idle window sleeps.
+    fn schedule(&self, ctx: &egui::Context, now: Instant) {
+        let undo = [
+            self.model.undo_form.as_ref().map(|undo| undo.until),
+            self.model.undo_inbox.as_ref().map(|undo| undo.until),
+            self.model.form.changed_at.map(|at| at + DRAFT_PAUSE),
+        ];
+        if let Some(due) = undo.into_iter().flatten().min() {
+            ctx.request_repaint_after(due.saturating_duration_since(now));
+        }
+    }
+
+    fn show_title(&mut self, ctx: &egui::Context) {
+        let server = self.model.server.to_string();
+        let title = match &self.model.name {
+            None => self.texts.with("window-title-unknown", &[("server", server.into())]),
+            Some(name) => {
+                let key = if self.model.is_online() { "window-title" } else { "window-title-offline" };
+                self.texts.with(key, &[("name", name.as_str().into()), ("server", server.into())])
+            }
+        };
+        if title != self.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
+    fn keys(&self, ctx: &egui::Context, actions: &mut Vec<Action>) {
+        for action in WITH_KEYS {
+            let Some(shortcut) = action.shortcut() else { continue };
+            let possible = match action {
+                Action::Reply | Action::Close => self.model.open.is_some(),
+                _ => true,
+            };
+            if possible && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+                actions.push(action);
+            }
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.take_events(ctx);
+        self.desk().settle(Instant::now());
+        self.show_title(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let now = Instant::now();
+        let mut actions = Vec::new();
+        self.keys(ui.ctx(), &mut actions);
+        let width = (ui.available_width() * theme::LIST_PART).clamp(theme::LIST_MIN, theme::LIST_MAX);
+        let mut view =
+            View { texts: &self.texts, clock: &self.clock, reader: &self.reader, actions: &mut actions, edited: false };
+        Panel::bottom("status").show(ui, |ui| views::status::show(ui, &self.model, &mut view));
+        if let Some(banner) = views::banner::Banner::of(&self.model, view.texts) {
+            Panel::top("banner").frame(views::banner::frame(ui)).show(ui, |ui| banner.show(ui, &mut view));
+        }
+        Panel::left("list")
+            .resizable(false)
+            .exact_size(width)
+            .frame(views::paper(ui))
+            .show(ui, |ui| views::list::show(ui, &mut self.model, &mut view));
+        egui::CentralPanel::default().frame(views::ground(ui)).show(ui, |ui| {
+            if self.model.open.is_some() {
+                let height = ui.available_height() * theme::LETTER_PART;
+                Panel::top("letter")
+                    .resizable(false)
+                    .exact_size(height)
+                    .frame(views::paper(ui))
+                    .show(ui, |ui| views::letter::show(ui, &self.model, &mut view));
+            }
+            egui::Frame::new()
+                .inner_margin(theme::WIDE)
+                .show(ui, |ui| views::compose::show(ui, &mut self.model, &mut view));
+        });
+        let edited = view.edited;
+        let mut desk = self.desk();
+        if edited {
+            desk.edited(now);
+        }
+        actions.into_iter().for_each(|action| desk.act(action, now));
+        self.schedule(ui.ctx(), Instant::now());
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.desk().save_draft();
+    }
+}

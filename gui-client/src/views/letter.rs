@@ -1,0 +1,91 @@
+//! A message that is open for reading, or one that was sent with what became of it.
+
+use eframe::egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui};
+use malote_client::archive::{Letter, Sent, State};
+use malote_client::explain;
+use malote_common::text;
+
+use super::{View, list};
+use crate::action::Action;
+use crate::model::{Model, Opened};
+use crate::theme;
+
+pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {
+    Frame::new().inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| match &model.open {
+        Some(Opened::Letter(letter)) => received(ui, letter, view),
+        Some(Opened::Sent(sent)) => self::sent(ui, sent, view),
+        None => {}
+    });
+}
+
+fn received(ui: &mut Ui, letter: &Letter, view: &mut View) {
+    head(ui, &letter.subject, Action::Reply, view);
+    let palette = theme::palette(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::SMALL;
+        ui.label(RichText::new(text::harmless_line(&letter.from)).font(theme::bold_font()));
+        let to = format!("{} {}", view.texts.get("letter-to").to_lowercase(), text::harmless_line(&letter.to));
+        ui.label(RichText::new(to).color(palette.weak));
+        let time = format!("· {}", view.clock.full(letter.accepted_at, view.texts));
+        ui.label(RichText::new(time).color(palette.weak));
+    });
+    body(ui, ("letter", letter.row), &letter.body);
+}
+
+fn sent(ui: &mut Ui, sent: &Sent, view: &mut View) {
+    let refused = sent.recipients.iter().any(|recipient| matches!(recipient.state, State::Refused { .. }));
+    let action = if refused { Action::EditAgain } else { Action::Close };
+    head(ui, &sent.subject, action, view);
+    let palette = theme::palette(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::WIDE;
+        for recipient in &sent.recipients {
+            let (mut state, color) = (explain::state(&recipient.state, view.texts), color(&recipient.state, ui));
+            if let State::Delivered { at, .. } | State::Read { at, .. } = &recipient.state {
+                let time = view.clock.short(*at, view.texts);
+                state = view.texts.with("state-at", &[("state", state.into()), ("time", time.into())]);
+            }
+            if let Some(reason) = explain::reason(&recipient.state, view.texts) {
+                state = format!("{state}: {reason}");
+            }
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = theme::SMALL;
+                ui.label(RichText::new(&recipient.address).font(theme::bold_font()));
+                ui.label(RichText::new(state).color(color));
+            });
+        }
+        let time = format!("· {}", view.clock.full(sent.sent_at, view.texts));
+        ui.label(RichText::new(time).color(palette.weak));
+    });
+    body(ui, ("sent", sent.row), &sent.body);
+}
+
+fn color(state: &State, ui: &Ui) -> eframe::egui::Color32 {
+    let palette = theme::palette(ui);
+    match state {
+        State::Queued { .. } | State::Accepted { .. } => palette.weak,
+        State::Delivered { .. } | State::Read { .. } => palette.good,
+        State::Refused { .. } => palette.bad,
+    }
+}
+
+fn head(ui: &mut Ui, subject: &str, action: Action, view: &mut View) {
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+        if action != Action::Close {
+            view.quiet_button(ui, Action::Close);
+        }
+        view.button(ui, action);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let subject = RichText::new(list::subject(subject, view.texts)).font(theme::title_font());
+            ui.add(Label::new(subject).truncate());
+        });
+    });
+}
+
+fn body(ui: &mut Ui, id: (&str, i64), body: &str) {
+    ui.separator();
+    ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(theme::LETTER_WIDTH.min(ui.available_width()));
+        ui.add(Label::new(text::harmless(body)).wrap().selectable(true));
+    });
+}
