@@ -117,7 +117,13 @@ impl<'a> Printer<'a> {
             return self.object(&PersonLine { name: name.as_str(), number: *number, connected: *connected });
         }
         let own = name.as_str() == own_name;
-        let key = if own { "cli-you" } else if *connected { "cli-connected" } else { "cli-away" };
+        let key = if own {
+            "cli-you"
+        } else if *connected {
+            "cli-connected"
+        } else {
+            "cli-away"
+        };
         self.line(&format!("{name}  {}", self.texts.get(key)))
     }
 

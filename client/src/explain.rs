@@ -18,6 +18,9 @@ pub fn address_error(error: &AddressError, texts: &Texts) -> String {
         AddressError::TooLong { typed } => {
             texts.with("recipient-too-long", &[("typed", shown(typed)), ("max", count(limits::NAME_CHARS))])
         }
+        AddressError::Character { typed, character } if character.is_whitespace() => {
+            texts.with("recipient-space", &[("typed", shown(typed))])
+        }
         AddressError::Character { typed, character } => {
             let character = shown(&character.to_string());
             texts.with("recipient-character", &[("typed", shown(typed)), ("character", character)])

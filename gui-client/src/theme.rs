@@ -68,7 +68,7 @@ const LIGHT: Palette = Palette {
     field: Color32::from_rgb(0xff, 0xff, 0xff),
     line: Color32::from_rgb(0xdc, 0xd8, 0xce),
     text: Color32::from_rgb(0x24, 0x29, 0x2c),
-    weak: Color32::from_rgb(0x62, 0x69, 0x6d),
+    weak: Color32::from_rgb(0x5c, 0x63, 0x67),
     accent: Color32::from_rgb(0x0f, 0x6b, 0x66),
     on_accent: Color32::from_rgb(0xff, 0xff, 0xff),
     accent_hovered: Color32::from_rgb(0x0b, 0x57, 0x53),
@@ -253,7 +253,7 @@ mod tests {
     fn the_fonts_have_portuguese_and_common_emoji() {
         let ctx = egui::Context::default();
         install(&ctx);
-        let _ = ctx.run_ui(egui::RawInput::default(), |_| {});
+        ctx.run_ui(egui::RawInput::default(), |_| {}).textures_delta.clear();
         for family in [FontFamily::Proportional, bold()] {
             let font = FontId::new(14.0, family);
             for c in "áàâãéêíóôõúüçÁÇÃÕ“”–—…ºª€😀😂👍❤🎉🙏✅⚠☕📎".chars()

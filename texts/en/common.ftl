@@ -6,6 +6,7 @@ no-subject = No subject
 recipient-empty = Write whom the message is for, for example Usuario1.
 recipient-too-long = The name “{ $typed }” is too long: a name has at most { $max } characters.
 recipient-character = The character “{ $character }” cannot be part of a name (“{ $typed }”). Separate several recipients with commas.
+recipient-space = A name has no spaces in it (“{ $typed }”). Separate several recipients with commas.
 recipient-not-everybody = After @ only “todos” can follow. To write to one person, use their name without @.
 recipient-too-many = A message can have at most { $max } recipients.
 subject-too-long = The subject is too long: it has { $bytes } bytes and may have { $max }. Move a part of it into the message.

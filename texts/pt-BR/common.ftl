@@ -6,6 +6,7 @@ no-subject = Sem Assunto
 recipient-empty = Escreva para quem é a mensagem, por exemplo Usuario1.
 recipient-too-long = O nome “{ $typed }” é longo demais: um nome tem no máximo { $max } caracteres.
 recipient-character = O caractere “{ $character }” não pode fazer parte de um nome (“{ $typed }”). Separe vários destinatários com vírgula.
+recipient-space = Um nome não tem espaços (“{ $typed }”). Separe vários destinatários com vírgula.
 recipient-not-everybody = Depois de @ só pode vir “todos”. Para escrever a uma pessoa, use o nome dela sem @.
 recipient-too-many = Uma mensagem pode ter no máximo { $max } destinatários.
 subject-too-long = O assunto é longo demais: tem { $bytes } bytes e pode ter { $max }. Passe uma parte dele para a mensagem.

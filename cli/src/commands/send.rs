@@ -83,9 +83,10 @@ fn read_body(body: &str, texts: &Texts) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     // One byte more than is allowed is enough to know that it is too long.
     let limit = malote_common::limits::BODY_BYTES as u64 + 1;
-    io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| {
-        Failure::local(texts.with("cli-input-failed", &[("reason", error.to_string().into())]))
-    })?;
+    io::stdin()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::local(texts.with("cli-input-failed", &[("reason", error.to_string().into())])))?;
     if bytes.len() as u64 == limit {
         // It may have been cut inside a letter; what it says does not matter any more.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());

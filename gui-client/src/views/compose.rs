@@ -77,7 +77,7 @@ fn body(ui: &mut Ui, model: &mut Model, view: &mut View) {
                         .id(id_of(Field::Body))
                         .hint_text(view.texts.get("form-body-hint"))
                         .desired_width(f32::INFINITY)
-                        .min_size(vec2(0.0, height));
+                        .min_size(vec2(0.0, height - EDGE));
                     ui.add(edit).labelled_by(label.id)
                 })
                 .inner
@@ -96,6 +96,9 @@ fn label_of(ui: &mut Ui, text: &str) -> Response {
     .inner
 }
 
+/// What the edge of a field takes below it, so that scrolling does not cut it off.
+const EDGE: f32 = 2.0;
+
 /// The column of the labels: wide enough for “Destinatário”.
 const LABEL_WIDTH: f32 = 92.0;
 
@@ -108,7 +111,13 @@ fn after(ui: &mut Ui, model: &mut Model, view: &mut View, field: Field, response
     }
     if let Some((_, obstacle)) = model.form.problem.as_ref().filter(|(at, _)| *at == field) {
         let sentence = explained(obstacle, view.texts);
-        let label = ui.label(RichText::new(sentence).color(theme::palette(ui).bad).font(theme::small_font()));
+        let label = ui
+            .horizontal(|ui| {
+                ui.add_space(LABEL_WIDTH + theme::GAP);
+                let sentence = RichText::new(sentence).color(theme::palette(ui).bad).font(theme::small_font());
+                ui.add(egui::Label::new(sentence).wrap())
+            })
+            .inner;
         // A screen reader says it when it appears.
         ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(egui::accesskit::Live::Assertive));
     }

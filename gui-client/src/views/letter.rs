@@ -1,6 +1,6 @@
 //! A message that is open for reading, or one that was sent with what became of it.
 
-use eframe::egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
 use malote_client::archive::{Letter, Sent, State};
 use malote_client::explain;
 use malote_common::text;
@@ -70,7 +70,8 @@ fn color(state: &State, ui: &Ui) -> eframe::egui::Color32 {
 }
 
 fn head(ui: &mut Ui, subject: &str, action: Action, view: &mut View) {
-    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+    let size = vec2(ui.available_width(), theme::BUTTON_HEIGHT);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         if action != Action::Close {
             view.quiet_button(ui, Action::Close);
         }

@@ -107,6 +107,7 @@ fn head(ui: &mut Ui, model: &Model, view: &mut View) {
     if model.list == List::Inbox && !model.inbox.is_empty() {
         let size = vec2(ui.available_width(), theme::FIELD_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(theme::SMALL);
             ui.spacing_mut().button_padding = vec2(theme::GAP, 2.0);
             view.quiet_button(ui, Action::ClearInbox);
         });

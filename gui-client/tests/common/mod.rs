@@ -1,0 +1,258 @@
+//! A real server and real windows without a screen.
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase, Vec2, vec2};
+use egui_kittest::kittest::{By, Queryable};
+use egui_kittest::{Harness, HarnessBuilder};
+use malote::app::App;
+use malote::model::Model;
+use malote_client::archive::Change;
+use malote_client::{Archive, Profile, ServerAddress};
+use malote_common::{Content, Entry, MailboxId, Message, MessageId, Name, Timestamp, codec};
+use malote_server::config::Config;
+use malote_texts::{Language, Texts};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a port of its own.
+pub struct Server {
+    directory: TempDir,
+    address: SocketAddr,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Server {
+    pub fn start() -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Server { directory, address: ([127, 0, 0, 1], 0).into(), running: None };
+        server.restart();
+        server
+    }
+
+    pub fn restart(&mut self) {
+        let config = Config {
+            listen: self.address,
+            data: self.directory.path().join("server"),
+            max_clients: 100,
+            rate: Default::default(),
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, address) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = malote_server::Server::bind(config).await.unwrap();
+                ready.send(server.address()).unwrap();
+                server.run(async { drop(stopped.await) }).await.unwrap();
+            });
+        });
+        self.address = address.recv_timeout(PATIENCE).unwrap();
+        self.running = Some((stop, thread));
+    }
+
+    pub fn stop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            thread.join().unwrap();
+        }
+    }
+
+    /// A window of the profile with this name.
+    pub fn window(&self, profile: &str) -> Desk {
+        self.window_in(profile, Language::Portuguese)
+    }
+
+    pub fn window_in(&self, profile: &str, language: Language) -> Desk {
+        let home = self.directory.path().join("profiles");
+        Desk::open(home, profile.to_owned(), self.address, language)
+    }
+
+    /// A window whose inbox holds that many messages already.
+    pub fn window_with_messages(&self, name: &str, count: u64) -> Desk {
+        let home = self.directory.path().join("profiles");
+        let profile = Profile::open_in(&home, Some(name)).unwrap();
+        let mut archive = Archive::open(&profile.archive(), "192.0.2.1:1").unwrap();
+        let received: Vec<Change> = (1..=count).map(received).collect();
+        archive.apply(&received).unwrap();
+        drop((archive, profile));
+        self.window(name)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn received(seq: u64) -> Change {
+    let content = Content { subject: format!("mensagem {seq}"), body: "corpo".into() };
+    let mut id = [7; 16];
+    id[..8].copy_from_slice(&seq.to_be_bytes());
+    let message = Message {
+        id: MessageId(id),
+        to: vec![],
+        in_reply_to: None,
+        sent_at: Timestamp(0),
+        content: codec::encode(&content).unwrap(),
+    };
+    Change::Received {
+        mailbox: MailboxId(1),
+        seq,
+        entry: Entry::Message { from: Name::given(7), accepted_at: Timestamp(0), message },
+    }
+}
+
+/// A window, and what a person can do with it.
+pub struct Desk {
+    pub harness: Harness<'static, App>,
+    home: std::path::PathBuf,
+    profile: String,
+    server: SocketAddr,
+    language: Language,
+}
+
+impl Desk {
+    fn open(home: std::path::PathBuf, profile: String, server: SocketAddr, language: Language) -> Desk {
+        let opened = Profile::open_in(&home, Some(&profile)).unwrap();
+        let address = ServerAddress { host: server.ip().to_string(), port: server.port() };
+        let mut harness = HarnessBuilder::default().with_size(Vec2::new(1100.0, 750.0)).build_eframe(|cc| {
+            App::new(&cc.egui_ctx, opened, address, Texts::new(language)).unwrap()
+        });
+        harness.step();
+        Desk { harness, home, profile, server, language }
+    }
+
+    /// Closes the window as a crash would, and opens it anew.
+    pub fn reopen(self) -> Desk {
+        let Desk { harness, home, profile, server, language } = self;
+        drop(harness);
+        Desk::open(home, profile, server, language)
+    }
+
+    pub fn model(&self) -> &Model {
+        self.harness.state().model()
+    }
+
+    pub fn step(&mut self) {
+        self.harness.step();
+    }
+
+    /// Draws the window until it shows what is awaited.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, reached: impl Fn(&Model) -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        while !reached(self.model()) {
+            assert!(Instant::now() < give_up, "waited in vain until {what}; {:?}", self.model().status);
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness.step();
+        }
+    }
+
+    #[track_caller]
+    pub fn click(&mut self, label: &str) {
+        self.harness.step();
+        self.harness.get_by_role_and_label(Role::Button, label).click();
+        self.harness.step();
+        self.harness.step();
+    }
+
+    #[track_caller]
+    pub fn click_containing(&mut self, label: &str) {
+        self.harness.step();
+        self.harness.get_by_label_contains(label).click();
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// Types into a field.
+    #[track_caller]
+    pub fn write(&mut self, field: &str, text: &str) {
+        self.enter(field);
+        self.type_text(text);
+    }
+
+    /// Puts a long text into a field at once.
+    #[track_caller]
+    pub fn paste(&mut self, field: &str, text: &str) {
+        self.enter(field);
+        self.harness.event(Event::Paste(text.to_owned()));
+        self.harness.step();
+    }
+
+    #[track_caller]
+    fn enter(&mut self, field: &str) {
+        self.harness.step();
+        let role = if field == "Mensagem" { Role::MultilineTextInput } else { Role::TextInput };
+        self.harness.get_by_role_and_label(role, field).focus();
+        self.harness.step();
+        self.press(Modifiers::COMMAND, Key::End);
+    }
+
+    pub fn type_text(&mut self, text: &str) {
+        self.harness.event(Event::Text(text.to_owned()));
+        self.harness.step();
+    }
+
+    pub fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.harness.step();
+    }
+
+    /// Writes and sends a whole message.
+    #[track_caller]
+    pub fn send(&mut self, to: &str, subject: &str, body: &str) {
+        let before = self.model().sent.rows.len();
+        self.write("Destinatário", to);
+        self.write("Assunto", subject);
+        self.write("Mensagem", body);
+        self.press(Modifiers::COMMAND, Key::Enter);
+        self.until("it is queued", |model| model.sent.rows.len() == before + 1 && model.form.is_empty());
+    }
+
+    /// Whether a sentence that contains this is in view.
+    pub fn says(&self, part: &str) -> bool {
+        self.harness.query_by_label_contains(part).is_some()
+    }
+
+    pub fn scroll_list(&mut self, by: f32) {
+        self.harness.hover_at([100.0, 400.0].into());
+        self.harness.step();
+        self.harness.event(Event::MouseWheel {
+            unit: MouseWheelUnit::Point,
+            delta: vec2(0.0, -by),
+            phase: TouchPhase::Move,
+            source: MouseWheelSource::Unknown,
+            modifiers: Modifiers::NONE,
+        });
+        // Scrolling glides for some frames.
+        (0..60).for_each(|_| self.harness.step());
+    }
+
+    #[track_caller]
+    pub fn top_of(&self, label: &str) -> f32 {
+        self.harness.get_by_label_contains(label).rect().top()
+    }
+
+    /// How long the window would sleep if nothing happened.
+    pub fn repaint_delay(&self) -> Duration {
+        let viewports = &self.harness.output().viewport_output;
+        viewports.values().map(|viewport| viewport.repaint_delay).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Controls that a screen reader could not name.
+    pub fn nameless(harness: &Harness<'static, App>) -> Vec<String> {
+        let controls = [Role::Button, Role::TextInput, Role::MultilineTextInput, Role::CheckBox];
+        let nameless = By::new().predicate(move |node| {
+            controls.contains(&node.role()) && node.label().is_none_or(|label| label.trim().is_empty())
+        });
+        harness.query_all(nameless).map(|node| format!("{:?}", node.rect())).collect()
+    }
+}
