@@ -26,6 +26,8 @@ pub struct App {
     clock: Clock,
     tokens: u64,
     title: String,
+    /// Input that came behind a key that moves the focus or does something; it is for the next frame.
+    held: Vec<egui::Event>,
 }
 
 impl App {
@@ -57,8 +59,17 @@ impl App {
             asked_trust: false,
             tells_read: reader.tells_read().map_err(failed)?,
         };
-        let mut app =
-            App { model, client, events, reader, texts, clock: Clock::new(), tokens: 0, title: String::new() };
+        let mut app = App {
+            model,
+            client,
+            events,
+            reader,
+            texts,
+            clock: Clock::new(),
+            tokens: 0,
+            title: String::new(),
+            held: Vec::new(),
+        };
         app.desk().reload();
         Ok(app)
     }
@@ -128,7 +139,30 @@ impl App {
     }
 }
 
+/// How many of the events belong to one frame: up to a key that moves the focus or does something.
+///
+/// egui moves the focus between frames. Where frames are slow, what is typed behind Tab would still go into the field
+/// before it, and what is typed behind Ctrl+Enter into the message that is being sent.
+fn one_frame(events: &[egui::Event]) -> usize {
+    let turning = |event: &egui::Event| match event {
+        egui::Event::Key { key, pressed: true, modifiers, .. } => {
+            matches!(key, egui::Key::Tab | egui::Key::Escape) || modifiers.command
+        }
+        _ => false,
+    };
+    events.iter().position(turning).map_or(events.len(), |index| index + 1)
+}
+
 impl eframe::App for App {
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        self.held.append(&mut input.events);
+        let later = self.held.split_off(one_frame(&self.held));
+        input.events = std::mem::replace(&mut self.held, later);
+        if !self.held.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         self.take_events(ctx);
         self.desk().settle(Instant::now());
@@ -175,5 +209,22 @@ impl eframe::App for App {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.desk().save_draft();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{Event, Key, Modifiers};
+
+    #[test]
+    fn a_frame_ends_behind_a_key_that_moves_the_focus() {
+        let key = |key, modifiers| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+        let text = || Event::Text("a".into());
+        let tab = || key(Key::Tab, Modifiers::NONE);
+        assert_eq!(one_frame(&[text(), tab(), text(), tab()]), 2);
+        assert_eq!(one_frame(&[key(Key::Enter, Modifiers::COMMAND), text()]), 1);
+        assert_eq!(one_frame(&[text(), key(Key::Enter, Modifiers::NONE), text()]), 3);
+        assert_eq!(one_frame(&[]), 0);
     }
 }

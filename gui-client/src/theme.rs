@@ -30,6 +30,8 @@ pub const ROW_INDENT: f32 = 20.0;
 pub const FIELD_HEIGHT: f32 = 30.0;
 pub const BUTTON_HEIGHT: f32 = 32.0;
 pub const BODY_MIN: f32 = 56.0;
+/// The place of the button at the right of a banner.
+pub const BANNER_BUTTON: f32 = 210.0;
 /// The list of names below Destinatário.
 pub const SUGGESTIONS: f32 = 280.0;
 /// Long lines are hard to read: a letter is not wider than this.

@@ -40,7 +40,6 @@ form-body = Message
 form-body-hint = Write here
 form-reply = Reply to { $name }
 form-cleared = The form was emptied.
-form-kept-draft = What you were writing was kept.
 form-last-sent = Last sent: “{ $subject }”
 suggestion-connected = { $name }, connected
 suggestion-away = { $name }, away
@@ -48,7 +47,7 @@ suggestion-away = { $name }, away
 # Lists
 inbox = Inbox
 inbox-unread = Inbox ({ $count })
-inbox-empty = No messages yet.
+inbox-empty = No messages.
 inbox-empty-hint = What people write to you appears here.
 inbox-cleared = The inbox was cleared.
 sent = Sent
@@ -60,10 +59,7 @@ row-sent = To { $name }: { $subject }, { $state }
 recipients-more = { $first } and { $count } more
 
 # Reading
-letter-from = From
 letter-to = To
-letter-body = Text of the message
-letter-written = written { $sent }
 state-at = { $state } { $time }
 
 # Status
@@ -76,11 +72,6 @@ status-people =
         [0] nobody connected
         [one] 1 person connected
        *[other] { $count } people connected
-    }
-status-unsent =
-    { $count ->
-        [one] 1 message queued
-       *[other] { $count } messages queued
     }
 options = Options
 options-tell-read = Tell authors when I open their messages

@@ -40,7 +40,6 @@ form-body = Mensagem
 form-body-hint = Escreva aqui
 form-reply = Resposta a { $name }
 form-cleared = O formulário foi esvaziado.
-form-kept-draft = O que você estava escrevendo foi guardado.
 form-last-sent = Última enviada: “{ $subject }”
 suggestion-connected = { $name }, conectado
 suggestion-away = { $name }, ausente
@@ -48,7 +47,7 @@ suggestion-away = { $name }, ausente
 # Listas
 inbox = Caixa de Entrada
 inbox-unread = Caixa de Entrada ({ $count })
-inbox-empty = Nenhuma mensagem ainda.
+inbox-empty = Nenhuma mensagem.
 inbox-empty-hint = O que escreverem para você aparece aqui.
 inbox-cleared = A caixa de entrada foi limpa.
 sent = Enviadas
@@ -60,10 +59,7 @@ row-sent = Para { $name }: { $subject }, { $state }
 recipients-more = { $first } e mais { $count }
 
 # Leitura
-letter-from = De
 letter-to = Para
-letter-body = Texto da mensagem
-letter-written = escrita { $sent }
 state-at = { $state } { $time }
 
 # Estado
@@ -76,11 +72,6 @@ status-people =
         [0] ninguém conectado
         [one] 1 pessoa conectada
        *[other] { $count } pessoas conectadas
-    }
-status-unsent =
-    { $count ->
-        [one] 1 mensagem na fila
-       *[other] { $count } mensagens na fila
     }
 options = Opções
 options-tell-read = Avisar quem escreveu quando eu abrir a mensagem

@@ -43,10 +43,15 @@ impl Banner {
 
     pub fn show(self, ui: &mut Ui, view: &mut View) {
         let palette = theme::palette(ui);
-        ui.horizontal_wrapped(|ui| {
-            for sentence in [Some(self.sentence), self.question].into_iter().flatten() {
-                ui.add(Label::new(RichText::new(sentence).color(palette.on_notice)).wrap());
-            }
+        let width = ui.available_width() - if self.action.is_some() { theme::BANNER_BUTTON } else { 0.0 };
+        ui.spacing_mut().interact_size.y = theme::BUTTON_HEIGHT;
+        ui.horizontal(|ui| {
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                for sentence in [Some(self.sentence), self.question].into_iter().flatten() {
+                    ui.add(Label::new(RichText::new(sentence).color(palette.on_notice)).wrap());
+                }
+            });
             if let Some(action) = self.action {
                 view.button(ui, action);
             }

@@ -123,9 +123,9 @@ impl Desk {
     fn open(home: std::path::PathBuf, profile: String, server: SocketAddr, language: Language) -> Desk {
         let opened = Profile::open_in(&home, Some(&profile)).unwrap();
         let address = ServerAddress { host: server.ip().to_string(), port: server.port() };
-        let mut harness = HarnessBuilder::default().with_size(Vec2::new(1100.0, 750.0)).build_eframe(|cc| {
-            App::new(&cc.egui_ctx, opened, address, Texts::new(language)).unwrap()
-        });
+        let mut harness = HarnessBuilder::default()
+            .with_size(Vec2::new(1100.0, 750.0))
+            .build_eframe(|cc| App::new(&cc.egui_ctx, opened, address, Texts::new(language)).unwrap());
         harness.step();
         Desk { harness, home, profile, server, language }
     }
