@@ -1,0 +1,270 @@
+//! The client's engine, spoken to by hand: what it does in which order, and when it gives up.
+
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::SigningKey;
+use malote_client::archive::{Change, Saved};
+use malote_client::engine::{Engine, Now, Output};
+use malote_client::{Command, Event, Problem, Status};
+use malote_common::codec::{self, FrameBuffer};
+use malote_common::frame::{ClientFrame, Closing, Limits, ServerFrame, Welcome};
+use malote_common::hello::{Challenge, VERSION};
+use malote_common::{
+    Address, Content, DeviceId, Entry, Epoch, MailboxId, Name, Outcome, Receipt, Submission, Timestamp, limits,
+};
+
+struct Table {
+    engine: Engine,
+    now: Now,
+}
+
+impl Table {
+    fn new(saved: Saved) -> Table {
+        let now = Now { instant: Instant::now(), wall: Timestamp(1_000_000) };
+        let key = SigningKey::from_bytes(&[1; 32]);
+        Table { engine: Engine::new(key, DeviceId([2; 16]), saved, false, [3; 32], now), now }
+    }
+
+    fn online() -> Table {
+        let mut table = Table::new(Saved { next_counter: 1, ..Saved::default() });
+        table.connect(0);
+        table
+    }
+
+    fn connect(&mut self, last_counter: u64) -> Vec<Output> {
+        self.engine.tick(self.now);
+        assert!(self.outputs().contains(&Output::Connect));
+        self.engine.connected([4; 32], self.now);
+        self.hear_body(&Challenge::Accepted { version: VERSION, nonce: [5; 32] }.encode());
+        self.outputs();
+        self.hear(&ServerFrame::Welcome(Welcome {
+            name: Name::given(0),
+            mailbox: MailboxId(1),
+            epoch: Epoch([6; 16]),
+            last_seq: 0,
+            last_counter,
+            limits: Limits::default(),
+        }));
+        self.outputs()
+    }
+
+    fn hear(&mut self, frame: &ServerFrame) {
+        self.hear_body(&codec::encode(frame).unwrap());
+    }
+
+    fn hear_body(&mut self, body: &[u8]) {
+        let mut wire = Vec::new();
+        codec::write_frame(&mut wire, body);
+        self.engine.receive(&wire, self.now);
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.now.wall.0 += time.as_millis() as i64;
+        self.engine.tick(self.now);
+    }
+
+    fn outputs(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.engine.poll()).collect()
+    }
+
+    fn send(&mut self, to: &str) {
+        let to = Address::parse_list(to).unwrap();
+        let content = Content { subject: "s".into(), body: "b".into() };
+        self.engine.command(Command::Send { token: 1, to, content, in_reply_to: None }, self.now);
+    }
+
+    fn answer(&mut self, counter: u64, outcome: Outcome) {
+        self.hear(&ServerFrame::Outcomes { counter, outcomes: vec![outcome] });
+    }
+}
+
+fn frames(outputs: &[Output]) -> Vec<ClientFrame> {
+    let mut buffer = FrameBuffer::default();
+    for output in outputs {
+        if let Output::Send(bytes) = output {
+            buffer.extend(bytes);
+        }
+    }
+    let bodies = std::iter::from_fn(|| buffer.next_frame(limits::FRAME_BYTES).unwrap());
+    bodies.map(|body| codec::decode(&body).unwrap()).collect()
+}
+
+fn submissions(outputs: &[Output]) -> Vec<Submission> {
+    let submitted = |frame| if let ClientFrame::Submit(submission) = frame { Some(submission) } else { None };
+    frames(outputs).into_iter().filter_map(submitted).collect()
+}
+
+fn problem(outputs: &[Output]) -> Option<Problem> {
+    outputs.iter().find_map(|output| match output {
+        Output::Tell(Event::Status(Status::Waiting { problem, .. } | Status::Stopped { problem })) => {
+            Some(problem.clone())
+        }
+        _ => None,
+    })
+}
+
+const ACCEPTED: Outcome = Outcome::Accepted { mailbox: MailboxId(9), seq: 1 };
+const LIMITED: Outcome = Outcome::RateLimited { retry_after_ms: 500 };
+
+#[test]
+fn a_message_is_on_disk_before_it_is_sent_and_before_anybody_is_told() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    let outputs = table.outputs();
+    assert!(matches!(outputs[0], Output::Keep(Change::Composed { .. })), "{outputs:?}");
+    let position = |wanted: fn(&Output) -> bool| outputs.iter().position(wanted).unwrap();
+    let attempted = position(|output| matches!(output, Output::Keep(Change::Attempted { counter: 1, .. })));
+    assert!(attempted < position(|output| matches!(output, Output::Send(_))));
+    assert!(position(|output| matches!(output, Output::Tell(Event::Queued { token: 1, .. }))) > 0);
+}
+
+#[test]
+fn what_came_is_on_disk_before_it_is_acknowledged() {
+    let mut table = Table::online();
+    let receipt = |seq| ServerFrame::Delivery {
+        mailbox: MailboxId(1),
+        seq,
+        entry: Entry::Receipt(Receipt::Delivered { mailbox: MailboxId(9), seq, at: Timestamp(0) }),
+    };
+    let mut wire = Vec::new();
+    for seq in 1..=3 {
+        codec::write_frame(&mut wire, &codec::encode(&receipt(seq)).unwrap());
+    }
+    table.engine.receive(&wire, table.now);
+    let outputs = table.outputs();
+    assert!(outputs[..3].iter().all(|output| matches!(output, Output::Keep(Change::Received { .. }))), "{outputs:?}");
+    // One acknowledgement for all that came together.
+    assert_eq!(frames(&outputs), [ClientFrame::Acknowledge { mailbox: MailboxId(1), seq: 3 }]);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_with_the_same_counter() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    let first = submissions(&table.outputs());
+    table.engine.disconnected(Problem::Lost, table.now);
+    table.wait(Duration::from_secs(1));
+    let again = submissions(&{
+        let mut outputs = table.outputs();
+        table.engine.connected([4; 32], table.now);
+        table.hear_body(&Challenge::Accepted { version: VERSION, nonce: [5; 32] }.encode());
+        outputs.extend(table.outputs());
+        let welcome = Welcome {
+            name: Name::given(0),
+            mailbox: MailboxId(1),
+            epoch: Epoch([6; 16]),
+            last_seq: 0,
+            last_counter: 1,
+            limits: Limits::default(),
+        };
+        table.hear(&ServerFrame::Welcome(welcome));
+        table.outputs()
+    });
+    assert_eq!(first, again);
+}
+
+#[test]
+fn no_more_are_under_way_than_the_window_allows() {
+    let mut table = Table::online();
+    for _ in 0..100 {
+        table.send("Usuario1");
+    }
+    assert_eq!(submissions(&table.outputs()).len(), limits::WINDOW as usize);
+    table.answer(2, ACCEPTED);
+    // The oldest is unanswered still.
+    assert_eq!(submissions(&table.outputs()).len(), 0);
+    table.answer(1, ACCEPTED);
+    assert_eq!(submissions(&table.outputs()).len(), 2);
+}
+
+#[test]
+fn a_busy_server_is_given_the_time_it_asks_for_and_nothing_overtakes() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.send("Usuario1");
+    let ids: Vec<_> = submissions(&table.outputs()).iter().map(|submission| submission.message.id).collect();
+    table.answer(1, LIMITED);
+    table.answer(2, Outcome::OutOfTurn);
+    assert!(submissions(&table.outputs()).is_empty());
+    table.wait(Duration::from_millis(499));
+    assert!(submissions(&table.outputs()).is_empty());
+    assert!(table.engine.deadline(table.now).unwrap() <= table.now.instant + Duration::from_millis(1));
+    table.wait(Duration::from_millis(1));
+    let again = submissions(&table.outputs());
+    assert_eq!(again.iter().map(|submission| submission.message.id).collect::<Vec<_>>(), ids);
+    assert_eq!(again.iter().map(|s| (s.counter, s.since)).collect::<Vec<_>>(), [(3, 3), (4, 3)]);
+}
+
+#[test]
+fn a_full_mailbox_holds_back_only_what_is_for_it() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.outputs();
+    table.answer(1, Outcome::MailboxFull);
+    table.send("Usuario1");
+    table.send("Usuario2");
+    let sent = submissions(&table.outputs());
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].message.to[0].to_string(), "Usuario2");
+    table.wait(Duration::from_secs(2));
+    assert_eq!(submissions(&table.outputs()).len(), 2);
+}
+
+#[test]
+fn after_fourteen_days_the_author_is_told() {
+    let mut table = Table::new(Saved { next_counter: 1, ..Saved::default() });
+    table.send("Usuario1");
+    table.outputs();
+    table.wait(limits::RETRY_FOR - Duration::from_secs(1));
+    assert!(!table.outputs().iter().any(|output| matches!(output, Output::Keep(_))));
+    table.wait(Duration::from_secs(1));
+    let expired = |output: &Output| matches!(output, Output::Keep(Change::Expired { open, .. }) if open == &[0]);
+    assert!(table.outputs().iter().any(expired));
+    assert!(table.engine.is_outbox_empty());
+}
+
+#[test]
+fn a_silent_server_is_asked_and_then_given_up_within_45_seconds() {
+    let mut table = Table::online();
+    table.wait(limits::PING_AFTER);
+    assert_eq!(frames(&table.outputs()), [ClientFrame::Ping { token: 0 }]);
+    table.wait(limits::DEAD_AFTER - limits::PING_AFTER);
+    let outputs = table.outputs();
+    assert!(outputs.contains(&Output::Disconnect));
+    assert_eq!(problem(&outputs), Some(Problem::Silent));
+}
+
+#[test]
+fn another_device_in_its_place_is_not_fought_over() {
+    let mut table = Table::online();
+    table.hear(&ServerFrame::Closing(Closing::Superseded));
+    assert_eq!(problem(&table.outputs()), Some(Problem::Closed(Closing::Superseded)));
+    table.wait(Duration::from_secs(3600));
+    assert!(!table.outputs().contains(&Output::Connect));
+    table.engine.command(Command::ConnectNow, table.now);
+    table.wait(Duration::ZERO);
+    assert!(table.outputs().contains(&Output::Connect));
+}
+
+#[test]
+fn a_server_that_leaves_a_gap_is_not_followed() {
+    let mut table = Table::online();
+    table.hear(&ServerFrame::Delivery {
+        mailbox: MailboxId(1),
+        seq: 2,
+        entry: Entry::Receipt(Receipt::Read { mailbox: MailboxId(9), seq: 1, at: Timestamp(0) }),
+    });
+    let outputs = table.outputs();
+    assert_eq!(problem(&outputs), Some(Problem::NotMalote));
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Keep(_))));
+}
+
+#[test]
+fn a_profile_from_a_backup_uses_no_counter_again() {
+    let mut table = Table::new(Saved { next_counter: 1, ..Saved::default() });
+    table.send("Usuario1");
+    table.outputs();
+    let sent = submissions(&table.connect(500));
+    assert_eq!(sent.iter().map(|submission| submission.counter).collect::<Vec<_>>(), [501]);
+}

@@ -1,0 +1,345 @@
+//! The server's side of a connection, spoken to by hand: what it does to those who break the rules, fall silent or
+//! read slowly.
+
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signer, SigningKey};
+use malote_common::codec::{self, FrameBuffer};
+use malote_common::frame::{ClientFrame, Closing, ServerFrame};
+use malote_common::hello::{Challenge, Hello, VERSION};
+use malote_common::{
+    Address, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Submission, Timestamp, limits, login,
+};
+use malote_server::post_office::{Event, Request};
+use malote_server::rate::Rate;
+use malote_server::session::{Output, Session};
+use malote_server::store::{Login, PersonId, Stored};
+
+const EXPORTER: [u8; 32] = [1; 32];
+const NONCE: [u8; 32] = [2; 32];
+const OWN: MailboxId = MailboxId(5);
+const EPOCH: Epoch = Epoch([3; 16]);
+
+/// A session with its two neighbours played by the test.
+struct Table {
+    session: Session,
+    now: Instant,
+    /// What the client has read so far.
+    heard: FrameBuffer,
+}
+
+impl Table {
+    fn new() -> Table {
+        Table::with_rate(Rate::default())
+    }
+
+    fn with_rate(rate: Rate) -> Table {
+        let now = Instant::now();
+        Table { session: Session::new(EXPORTER, NONCE, rate, now), now, heard: FrameBuffer::default() }
+    }
+
+    /// A session whose client has logged in and resumed its mailbox.
+    fn logged_in() -> Table {
+        Table::new().log_in()
+    }
+
+    fn log_in(mut self) -> Table {
+        self.say_body(&hello(vec![VERSION]).encode());
+        self.say(&proof(&key(), &NONCE, &EXPORTER));
+        assert!(matches!(self.asked()[..], [Request::Login { .. }]));
+        let login = Login {
+            person: PersonId(0),
+            name: Name::given(0),
+            mailbox: OWN,
+            epoch: EPOCH,
+            last_seq: 0,
+            last_counter: 0,
+            is_new: true,
+        };
+        self.session.event(Event::LoggedIn(login), self.now);
+        self.say(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 });
+        assert!(matches!(self.asked()[..], [Request::Resume { mailbox: OWN, after: 0 }]));
+        self.session.event(Event::Page { entries: vec![] }, self.now);
+        let frames = self.read();
+        assert!(matches!(frames[..], [ServerFrame::Welcome(_)]), "{frames:?}");
+        self
+    }
+
+    fn say(&mut self, frame: &ClientFrame) {
+        self.say_body(&codec::encode(frame).unwrap());
+    }
+
+    fn say_body(&mut self, body: &[u8]) {
+        let mut wire = Vec::new();
+        codec::write_frame(&mut wire, body);
+        self.session.receive(&wire, self.now);
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.session.tick(self.now);
+    }
+
+    /// Reads all that waits, as a client does that keeps up.
+    fn read(&mut self) -> Vec<ServerFrame> {
+        let bytes = self.session.transmit().to_vec();
+        self.session.transmitted(bytes.len());
+        self.heard.extend(&bytes);
+        let mut frames = Vec::new();
+        while let Some(body) = self.heard.next_frame(limits::FRAME_BYTES).unwrap() {
+            // The challenge is not a frame of this kind.
+            frames.extend(codec::decode(&body).ok());
+        }
+        frames
+    }
+
+    fn asked(&mut self) -> Vec<Request> {
+        let outputs = std::iter::from_fn(|| self.session.poll());
+        outputs.filter_map(|output| if let Output::Ask(request) = output { Some(request) } else { None }).collect()
+    }
+
+    #[track_caller]
+    fn is_closed(&mut self, reason: Closing) {
+        assert_eq!(self.read().last(), Some(&ServerFrame::Closing(reason)));
+        assert!(std::iter::from_fn(|| self.session.poll()).any(|output| matches!(output, Output::Close)));
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.read().iter().any(|frame| matches!(frame, ServerFrame::Closing(_)))
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
+fn hello(versions: Vec<u16>) -> Hello {
+    Hello { versions, key: key().verifying_key().to_bytes(), device: DeviceId([4; 16]) }
+}
+
+fn proof(key: &SigningKey, nonce: &[u8; 32], exporter: &[u8; 32]) -> ClientFrame {
+    ClientFrame::Proof { signature: key.sign(&login::statement(nonce, exporter)).to_bytes().to_vec() }
+}
+
+fn submission(counter: u64, since: u64) -> Submission {
+    let message = Message {
+        id: MessageId([counter as u8; 16]),
+        to: vec![Address::Person(Name::given(0))],
+        in_reply_to: None,
+        sent_at: Timestamp(0),
+        content: vec![],
+    };
+    Submission { counter, since, targets: vec![0], message }
+}
+
+fn stored(seq: u64, bytes: usize) -> Stored {
+    let message = Message { content: vec![0; bytes], ..submission(1, 1).message };
+    let entry = Entry::Message { from: Name::given(1), accepted_at: Timestamp(0), message };
+    Stored { mailbox: OWN, seq, entry: codec::encode(&entry).unwrap().into() }
+}
+
+#[test]
+fn strangers_have_ten_seconds_in_all() {
+    let mut table = Table::new();
+    let mut wire = Vec::new();
+    codec::write_frame(&mut wire, &hello(vec![VERSION]).encode());
+    // A byte now and then does not buy time.
+    for byte in &wire[..9] {
+        table.wait(Duration::from_secs(1));
+        table.session.receive(&[*byte], table.now);
+        assert!(table.is_open());
+    }
+    table.wait(Duration::from_secs(1));
+    table.is_closed(Closing::Silent);
+}
+
+#[test]
+fn a_silent_client_is_asked_and_then_given_up_within_45_seconds() {
+    let mut table = Table::logged_in();
+    table.wait(Duration::from_secs(19));
+    assert_eq!(table.read(), []);
+    table.wait(Duration::from_secs(1));
+    assert_eq!(table.read(), [ServerFrame::Ping { token: 0 }]);
+    table.say(&ClientFrame::Pong { token: 0 });
+    table.wait(Duration::from_secs(20));
+    assert_eq!(table.read(), [ServerFrame::Ping { token: 0 }]);
+    table.wait(Duration::from_secs(20));
+    table.is_closed(Closing::Silent);
+    assert!(limits::DEAD_AFTER <= Duration::from_secs(45));
+}
+
+#[test]
+fn deadlines_are_named_before_they_pass() {
+    let mut table = Table::new();
+    assert_eq!(table.session.deadline(), Some(table.now + limits::HANDSHAKE_TIME));
+    table = table.log_in();
+    assert_eq!(table.session.deadline(), Some(table.now + limits::PING_AFTER));
+    table.wait(limits::PING_AFTER);
+    assert_eq!(table.session.deadline(), Some(table.now + limits::DEAD_AFTER - limits::PING_AFTER));
+}
+
+#[test]
+fn a_login_needs_the_key_this_nonce_and_this_connection() {
+    let stranger = SigningKey::from_bytes(&[8; 32]);
+    for wrong in [
+        proof(&stranger, &NONCE, &EXPORTER),
+        proof(&key(), &[7; 32], &EXPORTER),
+        proof(&key(), &NONCE, &[7; 32]),
+        ClientFrame::Proof { signature: vec![0; 64] },
+        ClientFrame::Proof { signature: vec![] },
+    ] {
+        let mut table = Table::new();
+        table.say_body(&hello(vec![VERSION]).encode());
+        table.say(&wrong);
+        assert!(table.asked().is_empty());
+        let mut table = Table::new();
+        table.say_body(&hello(vec![VERSION]).encode());
+        table.say(&wrong);
+        table.is_closed(Closing::WrongProof);
+    }
+}
+
+#[test]
+fn a_client_of_another_time_is_told_what_is_spoken_here() {
+    let mut table = Table::new();
+    table.say_body(&hello(vec![7, 8]).encode());
+    let mut heard = FrameBuffer::default();
+    heard.extend(table.session.transmit());
+    let refusal = heard.next_frame(1000).unwrap().unwrap();
+    assert_eq!(Challenge::decode(&refusal), Ok(Challenge::Refused { versions: vec![VERSION] }));
+    assert!(matches!(table.session.poll(), Some(Output::Close)));
+}
+
+#[test]
+fn strangers_get_no_memory() {
+    let mut table = Table::new();
+    let announced = limits::HANDSHAKE_FRAME_BYTES as u32 + 1;
+    table.session.receive(&announced.to_be_bytes(), table.now);
+    table.is_closed(Closing::ProtocolError);
+}
+
+#[test]
+fn nothing_may_be_asked_before_the_login() {
+    for early in
+        [ClientFrame::Ping { token: 1 }, ClientFrame::People { after: None }, ClientFrame::Submit(submission(1, 1))]
+    {
+        let mut table = Table::new();
+        table.say(&early);
+        table.is_closed(Closing::ProtocolError);
+        let mut table = Table::new();
+        table.say_body(&hello(vec![VERSION]).encode());
+        table.say(&early);
+        table.is_closed(Closing::ProtocolError);
+    }
+}
+
+#[test]
+fn broken_rules_end_the_conversation() {
+    let trailing = [codec::encode(&ClientFrame::Ping { token: 1 }).unwrap(), vec![0]].concat();
+    let other = MailboxId(6);
+    for body in [
+        trailing,
+        vec![200],
+        vec![],
+        codec::encode(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 }).unwrap(),
+        codec::encode(&ClientFrame::Acknowledge { mailbox: OWN, seq: 1 }).unwrap(),
+        codec::encode(&ClientFrame::Acknowledge { mailbox: other, seq: 0 }).unwrap(),
+        codec::encode(&ClientFrame::Read { mailbox: other, seqs: vec![1] }).unwrap(),
+        codec::encode(&ClientFrame::Read { mailbox: OWN, seqs: vec![1; limits::READ_PER_FRAME + 1] }).unwrap(),
+    ] {
+        let mut table = Table::logged_in();
+        table.say_body(&body);
+        assert!(table.asked().is_empty(), "{body:?}");
+        let mut table = Table::logged_in();
+        table.say_body(&body);
+        table.is_closed(Closing::ProtocolError);
+    }
+}
+
+#[test]
+fn a_client_that_ignores_the_window_is_disconnected() {
+    let mut table = Table::logged_in();
+    for counter in 1..=limits::WINDOW {
+        table.say(&ClientFrame::Submit(submission(counter, 1)));
+    }
+    assert!(table.is_open());
+    table.say(&ClientFrame::Submit(submission(limits::WINDOW + 1, 1)));
+    table.is_closed(Closing::ProtocolError);
+}
+
+#[test]
+fn a_flood_is_slowed_down_and_kept_in_order() {
+    let mut table = Table::with_rate(Rate { burst: 2, per_second: 1 }).log_in();
+    for counter in 1..=4 {
+        table.say(&ClientFrame::Submit(submission(counter, 1)));
+    }
+    assert_eq!(table.asked().len(), 2);
+    let outcomes = |frames: Vec<ServerFrame>| -> Vec<(u64, Outcome)> {
+        let of = |frame| match frame {
+            ServerFrame::Outcomes { counter, outcomes } => (counter, outcomes[0]),
+            other => panic!("{other:?}"),
+        };
+        frames.into_iter().map(of).collect()
+    };
+    let limited = Outcome::RateLimited { retry_after_ms: 1000 };
+    assert_eq!(outcomes(table.read()), [(3, limited), (4, Outcome::OutOfTurn)]);
+    // What was sent before the refusal was known must not pass now, although there would be room for it.
+    table.wait(Duration::from_secs(1));
+    table.say(&ClientFrame::Submit(submission(5, 1)));
+    assert_eq!(outcomes(table.read()), [(5, Outcome::OutOfTurn)]);
+    table.say(&ClientFrame::Submit(submission(6, 6)));
+    assert_eq!(table.asked().len(), 1);
+}
+
+#[test]
+fn a_slow_reader_costs_little_memory_and_loses_nothing() {
+    const ENTRIES: u64 = 2_000;
+    let mut table = Table::logged_in();
+    let mut most = 0;
+    for seq in 1..=ENTRIES {
+        table.session.event(Event::Entry(stored(seq, 1000)), table.now);
+        most = most.max(table.session.transmit().len());
+    }
+    assert!(most < 256 * 1024, "{most} bytes wait for a reader who does not read");
+    // It begins to read: what was left out comes from the store, in order.
+    let mut seqs = Vec::new();
+    while seqs.len() < ENTRIES as usize {
+        for frame in table.read() {
+            match frame {
+                ServerFrame::Delivery { seq, .. } => seqs.push(seq),
+                other => panic!("{other:?}"),
+            }
+        }
+        for request in table.asked() {
+            let Request::Fetch { after, .. } = request else { panic!("{request:?}") };
+            let page = (after + 1..=ENTRIES).take(100).map(|seq| stored(seq, 1000)).collect();
+            table.session.event(Event::Page { entries: page }, table.now);
+        }
+    }
+    assert_eq!(seqs, (1..=ENTRIES).collect::<Vec<_>>());
+}
+
+#[test]
+fn missed_events_are_fetched() {
+    let mut table = Table::logged_in();
+    table.session.event(Event::Entry(stored(1, 10)), table.now);
+    table.session.event(Event::Entry(stored(3, 10)), table.now);
+    table.session.missed_events();
+    assert!(matches!(table.asked()[..], [Request::Fetch { after: 1, .. }]));
+    let frames = table.read();
+    assert!(matches!(frames[..], [ServerFrame::Delivery { seq: 1, .. }]), "{frames:?}");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_read_either() {
+    let mut table = Table::logged_in();
+    let mut pings = 0;
+    while table.session.accepts_input() {
+        table.say(&ClientFrame::Ping { token: u64::MAX });
+        pings += 1;
+        assert!(pings < 1_000_000, "the answers grow without bound");
+    }
+    assert!(table.session.transmit().len() < 2 * limits::FRAME_BYTES + 100);
+    table.read();
+    assert!(table.session.accepts_input());
+}
