@@ -5,10 +5,12 @@ mod flags;
 mod output;
 mod session;
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use malote_client::explain;
 use malote_texts::{Language, Texts, clap::translated};
 
 use crate::flags::Flags;
@@ -16,7 +18,8 @@ use crate::flags::Flags;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let texts = Texts::new(Language::from_arguments(&arguments));
-    let matches = translated(Flags::command(), "cli", &texts).get_matches_from(arguments);
+    let matches = translated(Flags::command(), "cli", &texts).try_get_matches_from(arguments);
+    let matches = matches.unwrap_or_else(|error| refuse(&error, &texts));
     let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match commands::run(&flags, &texts) {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,6 +30,16 @@ fn main() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// Ends the program because of what was typed, or shows the help that was asked for.
+fn refuse(error: &clap::Error, texts: &Texts) -> ! {
+    // clap explains what programmers get wrong; an address is what everybody types.
+    if let Some(typed) = error.source().and_then(|source| source.downcast_ref()) {
+        eprintln!("{}", explain::not_an_address(typed, texts));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Why a command fails, for the person and for scripts.

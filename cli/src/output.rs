@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use malote_client::archive::{Letter, Recipient, State};
 use malote_client::explain;
+use malote_common::fingerprint::Fingerprint;
 use malote_common::frame::Person;
 use malote_common::{Timestamp, text};
 use malote_texts::Texts;
@@ -49,6 +50,7 @@ struct PersonLine<'a> {
 struct WhoLine<'a> {
     name: &'a str,
     server: &'a str,
+    fingerprint: Option<String>,
 }
 
 impl<'a> Printer<'a> {
@@ -127,8 +129,9 @@ impl<'a> Printer<'a> {
         self.line(&format!("{name}  {}", self.texts.get(key)))
     }
 
-    pub fn who(&self, name: &str, server: &str) -> Result<(), Failure> {
-        if self.json { self.object(&WhoLine { name, server }) } else { self.line(name) }
+    pub fn who(&self, name: &str, server: &str, key: Option<Fingerprint>) -> Result<(), Failure> {
+        let fingerprint = key.map(|key| key.to_string());
+        if self.json { self.object(&WhoLine { name, server, fingerprint }) } else { self.line(name) }
     }
 
     /// A sentence for people; scripts are not told.

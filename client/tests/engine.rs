@@ -26,7 +26,7 @@ impl Table {
     }
 
     fn online() -> Table {
-        let mut table = Table::new(Saved { next_counter: 1, ..Saved::default() });
+        let mut table = Table::new(Saved { next_counter: 1, tell_read: true, ..Saved::default() });
         table.connect(0);
         table
     }
@@ -222,6 +222,21 @@ fn after_fourteen_days_the_author_is_told() {
     let expired = |output: &Output| matches!(output, Output::Keep(Change::Expired { open, .. }) if open == &[0]);
     assert!(table.outputs().iter().any(expired));
     assert!(table.engine.is_outbox_empty());
+}
+
+#[test]
+fn what_was_opened_is_told_in_one_frame_at_a_time() {
+    let mut table = Table::online();
+    let mailbox = MailboxId(1);
+    for seq in 1..=100 {
+        table.engine.command(Command::Open { row: seq, seq: seq as u64 }, table.now);
+    }
+    assert_eq!(frames(&table.outputs()), [ClientFrame::Read { mailbox, seqs: vec![1] }]);
+    table.hear(&ServerFrame::ReadNoted { mailbox, seqs: vec![1] });
+    assert_eq!(frames(&table.outputs()), [ClientFrame::Read { mailbox, seqs: (2..=100).collect() }]);
+    // A server without space notes nothing, and is not asked again at once.
+    table.hear(&ServerFrame::ReadNoted { mailbox, seqs: vec![] });
+    assert_eq!(frames(&table.outputs()), []);
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub enum ClientFrame {
         #[serde(with = "crate::codec::bytes")]
         signature: Vec<u8>,
     },
-    /// Asks for a mailbox from the entry behind `after` on, now and from now on. With an epoch that is not the
-    /// mailbox's, `after` means nothing and must be 0.
+    /// Asks for a mailbox from the entry behind `after` on, now and from now on. `epoch` is the one that the welcome
+    /// told; a client that knew another one begins with `after` 0.
     Resume { mailbox: MailboxId, epoch: Epoch, after: Seq },
     /// Posts a message.
     Submit(Submission),
@@ -53,7 +53,8 @@ pub enum ServerFrame {
     Pong { token: u64 },
     /// The server closes the connection and says why.
     Closing(Closing),
-    /// The receipts for these entries, which the client has read, are on the server's disk.
+    /// Answers a [`ClientFrame::Read`]: the receipts for these entries are on the server's disk. None of them where
+    /// the disk is full.
     ReadNoted { mailbox: MailboxId, seqs: Vec<Seq> },
 }
 

@@ -59,7 +59,7 @@ fn run(flags: Flags, texts: Texts) -> eframe::Result<bool> {
     let profile = Profile::open(flags.profile.as_deref()).map_err(|error| explain::profile_error(&error, &texts));
     let mut viewport = ViewportBuilder::default()
         .with_app_id("malote")
-        .with_title("Malote")
+        .with_title(texts.get("app-name"))
         .with_min_inner_size(theme::MIN_WINDOW)
         .with_inner_size(theme::WINDOW);
     if let Some(geometry) = flags.geometry {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use malote_common::frame::Closing;
-use malote_common::{limits, login};
+use malote_common::{hello, limits, login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -53,6 +53,9 @@ async fn converse(
     stream.set_nodelay(true)?;
     let deadline = tokio::time::Instant::from_std(opened_at + limits::HANDSHAKE_TIME);
     let tls = timeout_at(deadline, context.tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if tls.get_ref().1.alpn_protocol() != Some(hello::ALPN) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer speaks another protocol"));
+    }
     let mut exporter = [0; 32];
     let exported = tls.get_ref().1.export_keying_material(&mut exporter[..], login::EXPORTER_LABEL, None);
     exported.map_err(io::Error::other)?;

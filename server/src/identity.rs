@@ -74,10 +74,17 @@ fn make(certificate_path: &Path, key_path: &Path) -> Result<(), IdentityError> {
     Ok(())
 }
 
+/// Writes a file so that a crash leaves all of it or nothing.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let unfinished = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    match path.parent() {
+        Some(directory) => fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn unusable(path: &Path, error: impl std::fmt::Display) -> IdentityError {

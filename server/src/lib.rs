@@ -16,7 +16,7 @@ pub mod store;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use malote_common::fingerprint::Fingerprint;
@@ -134,7 +134,7 @@ pub fn default_data_directory() -> Option<PathBuf> {
 fn lock_directory(path: &Path) -> Result<File, StartError> {
     let unwritable = |error| StartError::DataUnwritable { path: path.to_owned(), error };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unwritable)?;
-    let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK));
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK));
     let lock = lock.map_err(unwritable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -78,6 +78,8 @@ struct Active {
     watching: bool,
     /// A page of the directory is on its way.
     listing: bool,
+    /// The page that is wanted when that one has come.
+    next_page: Option<Option<u64>>,
     /// Marks of reading that the post office has not noted.
     reading: usize,
 }
@@ -143,6 +145,7 @@ impl Session {
                 active.listing = false;
                 active.watching = true;
                 self.send(&ServerFrame::People { people, more });
+                self.list();
             }
             (Event::ReadNoted { mailbox, seqs }, State::Active(active)) => {
                 active.reading = active.reading.saturating_sub(1);
@@ -163,10 +166,10 @@ impl Session {
         let State::Active(active) = &mut self.state else { return };
         active.behind = true;
         // Whoever watches is told everything again.
-        if active.watching && !active.listing {
-            active.listing = true;
-            self.outputs.push_back(Output::Ask(Request::People { after: None }));
+        if active.watching {
+            active.next_page = Some(None);
         }
+        self.list();
         self.catch_up();
     }
 
@@ -298,6 +301,7 @@ impl Session {
             fetching: false,
             watching: false,
             listing: false,
+            next_page: None,
             reading: 0,
         }));
     }
@@ -325,9 +329,9 @@ impl Session {
                 active.reading += 1;
                 self.outputs.push_back(Output::Ask(Request::Read { mailbox, seqs }));
             }
-            ClientFrame::People { after } if !active.listing => {
-                active.listing = true;
-                self.outputs.push_back(Output::Ask(Request::People { after }));
+            ClientFrame::People { after } if active.next_page.is_none() => {
+                active.next_page = Some(after);
+                self.list();
             }
             ClientFrame::Ping { token } => self.send(&ServerFrame::Pong { token }),
             ClientFrame::Pong { .. } => {}
@@ -337,7 +341,8 @@ impl Session {
 
     fn submit(&mut self, submission: Submission, now: Instant) {
         let State::Active(active) = &mut self.state else { return };
-        if active.unanswered >= limits::WINDOW {
+        // An answer is as long as the list of targets, so that list is bounded before anything is answered.
+        if active.unanswered >= limits::WINDOW || submission.targets.len() > limits::RECIPIENTS {
             return self.close(Closing::ProtocolError);
         }
         let recipients = submission.targets.len();
@@ -387,6 +392,17 @@ impl Session {
             active.fetching = true;
             let mailbox = active.login.mailbox;
             self.outputs.push_back(Output::Ask(Request::Fetch { mailbox, after: sent }));
+        }
+    }
+
+    /// Asks for the page of the directory that is wanted, one at a time.
+    fn list(&mut self) {
+        let State::Active(active) = &mut self.state else { return };
+        if !active.listing
+            && let Some(after) = active.next_page.take()
+        {
+            active.listing = true;
+            self.outputs.push_back(Output::Ask(Request::People { after }));
         }
     }
 

@@ -268,6 +268,31 @@ fn a_client_that_ignores_the_window_is_disconnected() {
 }
 
 #[test]
+fn a_list_of_targets_is_bounded_before_it_is_answered() {
+    let mut table = Table::with_rate(Rate { burst: 1, per_second: 1 }).log_in();
+    let targets = vec![0; 400_000];
+    table.say(&ClientFrame::Submit(Submission { targets: targets.clone(), ..submission(1, 1) }));
+    table.say(&ClientFrame::Submit(Submission { targets, ..submission(2, 2) }));
+    table.is_closed(Closing::ProtocolError);
+}
+
+#[test]
+fn pages_of_the_directory_are_asked_for_one_at_a_time() {
+    let mut table = Table::logged_in();
+    table.say(&ClientFrame::People { after: None });
+    assert!(matches!(table.asked()[..], [Request::People { after: None }]));
+    table.session.event(Event::People { people: vec![], more: true }, table.now);
+    // Events were missed, and the client asks for the next page at the same time.
+    table.session.missed_events();
+    assert!(matches!(table.asked()[..], [Request::People { after: None }, ..]));
+    table.say(&ClientFrame::People { after: Some(499) });
+    assert!(table.asked().is_empty());
+    table.session.event(Event::People { people: vec![], more: false }, table.now);
+    assert!(matches!(table.asked()[..], [Request::People { after: Some(499) }]));
+    assert!(table.is_open());
+}
+
+#[test]
 fn a_flood_is_slowed_down_and_kept_in_order() {
     let mut table = Table::with_rate(Rate { burst: 2, per_second: 1 }).log_in();
     for counter in 1..=4 {

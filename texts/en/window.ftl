@@ -1,5 +1,6 @@
 # What the window says.
 
+app-name = Malote
 window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (not connected)
 window-title-unknown = Malote — { $server }
@@ -75,6 +76,7 @@ status-people =
     }
 options = Options
 options-tell-read = Tell authors when I open their messages
+options-server-key = Key of the server, to compare with the one that it shows when it starts:
 trust-question = Confirm only if whoever looks after the server said that the key has really changed.
 fatal-title = Malote cannot open
 

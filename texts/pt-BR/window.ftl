@@ -1,5 +1,6 @@
 # O que a janela diz.
 
+app-name = Malote
 window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (sem conexão)
 window-title-unknown = Malote — { $server }
@@ -75,6 +76,7 @@ status-people =
     }
 options = Opções
 options-tell-read = Avisar quem escreveu quando eu abrir a mensagem
+options-server-key = Chave do servidor, para comparar com a que ele mostra ao abrir:
 trust-question = Só confirme se quem cuida do servidor disse que a chave mesmo mudou.
 fatal-title = O Malote não pode abrir
 

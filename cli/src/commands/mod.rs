@@ -18,8 +18,10 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
     let printer = Printer::new(flags.json, texts);
     match &flags.command {
         Command::Whoami => {
-            let name = Session::start(flags, texts, false)?.settle()?;
-            printer.who(&name, &flags.server.to_string())
+            let mut session = Session::start(flags, texts, false)?;
+            let (name, server) = (session.settle()?, flags.server.to_string());
+            let key = session.reader.fingerprint_at(&server).map_err(|error| session.archive_failed(&error))?;
+            printer.who(&name, &server, key)
         }
         Command::Send { to, subject, body } => send::run(flags, texts, &printer, to, subject, body),
         Command::Inbox => inbox(flags, texts, &printer),

@@ -7,6 +7,9 @@ mod apply;
 mod reader;
 mod servers;
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
@@ -196,10 +199,10 @@ pub struct Open {
 impl Archive {
     /// Opens a profile's archive, or makes it, for the server at this address.
     pub fn open(path: &Path, address: &str) -> Result<Archive, ArchiveError> {
+        make_private(path)
+            .map_err(|error| ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() })?;
         let connection = Connection::open(path).map_err(|error| explained(path, &error))?;
-        let prepared = Archive::prepare(connection, path, address).map_err(|error| explained(path, &error))?;
-        restrict(path)?;
-        Ok(prepared)
+        Archive::prepare(connection, path, address).map_err(|error| explained(path, &error))
     }
 
     /// An archive that is gone with the process, for tests of what is built on it.
@@ -325,12 +328,11 @@ impl Archive {
     }
 }
 
-/// Only the person may read what they received, also where the file was made with a looser mask.
-fn restrict(path: &Path) -> Result<(), ArchiveError> {
-    use std::os::unix::fs::PermissionsExt;
-    let private = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, private)
-        .map_err(|error| ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() })
+/// Only the person may read what they received, also where the file was made with a looser mask. It is seen to before
+/// SQLite opens the file, since the files that it makes beside it take their mode from it.
+fn make_private(path: &Path) -> io::Result<()> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 fn explained(path: &Path, error: &rusqlite::Error) -> ArchiveError {

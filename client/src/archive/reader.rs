@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use malote_common::fingerprint::Fingerprint;
 use malote_common::{MailboxId, MessageId, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
@@ -93,6 +94,13 @@ impl Reader {
         let sql = "SELECT name FROM server JOIN address ON address.server = server.id WHERE address = ?";
         let names: Vec<Option<String>> = self.all(sql, [address], |row| row.get(0))?;
         Ok(names.into_iter().next().flatten())
+    }
+
+    /// The key of the server at this address, if it was met.
+    pub fn fingerprint_at(&self, address: &str) -> Result<Option<Fingerprint>, ArchiveError> {
+        let sql = "SELECT fingerprint FROM server JOIN address ON address.server = server.id WHERE address = ?";
+        let keys: Vec<Option<[u8; 32]>> = self.all(sql, [address], |row| row.get(0))?;
+        Ok(keys.into_iter().next().flatten().map(Fingerprint))
     }
 
     fn all<T>(

@@ -5,139 +5,23 @@
 //! is sent. Where keeping fails, the driver drops the rest and begins anew with what the disk has.
 
 mod outbox;
+mod types;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ed25519_dalek::{Signer, SigningKey};
 use malote_common::codec::{self, FrameBuffer};
-use malote_common::fingerprint::Fingerprint;
-use malote_common::frame::{ClientFrame, Closing, Person, ServerFrame, Welcome};
+use malote_common::frame::{ClientFrame, Closing, ServerFrame, Welcome};
 use malote_common::hello::{Challenge, Hello, VERSION};
-use malote_common::{Address, Content, DeviceId, Message, MessageId, Name, Seq, Timestamp, limits, login};
+use malote_common::{Address, Content, DeviceId, Message, MessageId, Seq, limits, login};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::archive::{ArchiveError, Change, Draft, News, Saved};
+use crate::archive::{Change, Saved};
 use crate::backoff::Backoff;
 use outbox::Outbox;
-
-/// The time, as the driver read it.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For delays.
-    pub instant: Instant,
-    /// For showing to people, and for delays that outlast the program.
-    pub wall: Timestamp,
-}
-
-/// What a user wants.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Answered by [`Event::Queued`] with the same token, or [`Event::NotKept`].
-    Send {
-        token: u64,
-        to: Vec<Address>,
-        content: Content,
-        in_reply_to: Option<MessageId>,
-    },
-    /// The user opened a message: its row, and its place at the server.
-    Open {
-        row: i64,
-        seq: Seq,
-    },
-    Clear {
-        clearing: i64,
-    },
-    Restore {
-        clearing: i64,
-    },
-    SaveDraft(Draft),
-    /// Whether authors learn that their messages were opened.
-    TellRead(bool),
-    /// Do not wait any longer before the next attempt to connect.
-    ConnectNow,
-    /// From now on this is the key of the server at this address.
-    Trust(Fingerprint),
-}
-
-/// What users learn.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    Status(Status),
-    /// People who are new or changed; `complete` when all have been told.
-    People {
-        people: Vec<Person>,
-        complete: bool,
-    },
-    /// Something changed in the archive.
-    News(News),
-    /// A message is on this computer's disk, and goes out by itself.
-    Queued {
-        token: u64,
-        id: MessageId,
-    },
-    /// All that waited at the server is here.
-    CaughtUp,
-    /// A change could not be written; nothing of it happened.
-    NotKept(ArchiveError),
-}
-
-/// How it stands with the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    Connecting,
-    Online {
-        name: Name,
-    },
-    /// Not connected, and trying again after the given time.
-    Waiting {
-        problem: Problem,
-        retry_in: Duration,
-    },
-    /// Not connected, and not trying again before the user does something.
-    Stopped {
-        problem: Problem,
-    },
-}
-
-/// Why there is no connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// No computer has that name.
-    UnknownHost,
-    /// The computer answers, but nothing listens on that port.
-    Refused,
-    /// The computer does not answer.
-    Unreachable,
-    /// Something listens there, and it is not a Malote server.
-    NotMalote,
-    /// The server has another key than before.
-    KeyChanged { expected: Fingerprint, found: Fingerprint },
-    /// The server speaks other versions only.
-    Version,
-    /// The connection broke.
-    Lost,
-    /// The server says nothing any more.
-    Silent,
-    /// The server closed the connection and said why.
-    Closed(Closing),
-    /// This computer's disk does not take what came.
-    Disk(ArchiveError),
-}
-
-/// What the driver is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Dial the server.
-    Connect,
-    /// Send these bytes.
-    Send(Vec<u8>),
-    Disconnect,
-    /// Write this to the disk before doing anything that stands behind it.
-    Keep(Change),
-    Tell(Event),
-}
+pub use types::{Command, Event, Now, Output, Problem, Status};
 
 /// The client's side of the protocol.
 pub struct Engine {
@@ -152,6 +36,8 @@ pub struct Engine {
     outbox: Outbox,
     /// Whether this user wants to know who is there.
     wants_people: bool,
+    /// A frame that tells what was opened is under way.
+    telling: bool,
     /// The last number of the directory page that was asked for behind.
     listed: Option<u64>,
     /// What the server had when we came.
@@ -204,6 +90,7 @@ impl Engine {
             saved,
             outbox,
             wants_people,
+            telling: false,
             listed: None,
             caught_up_at: None,
         }
@@ -272,7 +159,7 @@ impl Engine {
                 self.keep(Change::Opened { row });
                 if self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
                     self.saved.to_tell.push(seq);
-                    self.tell_read(&[seq]);
+                    self.tell_read();
                 }
             }
             Command::Clear { clearing } => self.keep(Change::Cleared { clearing }),
@@ -387,8 +274,13 @@ impl Engine {
             }
             (ServerFrame::Presence { people }, Link::Up { .. }) => self.tell(Event::People { people, complete: false }),
             (ServerFrame::ReadNoted { seqs, .. }, Link::Up { .. }) => {
-                self.saved.to_tell.retain(|seq| !seqs.contains(seq));
-                self.keep(Change::Told { seqs });
+                self.telling = false;
+                // Nothing was noted where the server's disk is full: that is told again another time.
+                if !seqs.is_empty() {
+                    self.saved.to_tell.retain(|seq| !seqs.contains(seq));
+                    self.keep(Change::Told { seqs });
+                    self.tell_read();
+                }
             }
             (ServerFrame::Ping { token }, Link::Up { .. }) => self.send(&ClientFrame::Pong { token }),
             (ServerFrame::Pong { .. }, Link::Up { .. }) => {}
@@ -415,9 +307,8 @@ impl Engine {
         if self.wants_people {
             self.send(&ClientFrame::People { after: None });
         }
-        let to_tell = std::mem::take(&mut self.saved.to_tell);
-        self.tell_read(&to_tell);
-        self.saved.to_tell = to_tell;
+        self.telling = false;
+        self.tell_read();
         for submission in self.outbox.connected(last_counter) {
             self.send(&ClientFrame::Submit(submission));
         }
@@ -456,10 +347,13 @@ impl Engine {
         }
     }
 
-    fn tell_read(&mut self, seqs: &[Seq]) {
+    /// Tells what was opened, in one frame at a time.
+    fn tell_read(&mut self) {
         let (Link::Up { .. }, Some((mailbox, ..))) = (self.link, self.saved.resume) else { return };
-        for seqs in seqs.chunks(limits::READ_PER_FRAME) {
-            self.send(&ClientFrame::Read { mailbox, seqs: seqs.to_vec() });
+        if !self.telling && !self.saved.to_tell.is_empty() {
+            self.telling = true;
+            let seqs = self.saved.to_tell.iter().copied().take(limits::READ_PER_FRAME).collect();
+            self.send(&ClientFrame::Read { mailbox, seqs });
         }
     }
 

@@ -141,21 +141,21 @@ impl Outbox {
         Some(Change::Answered { message, outcomes, open, not_before })
     }
 
-    /// Takes out what was tried for as long as it is tried at all.
+    /// Takes out what was tried for as long as it is tried at all, also where an answer is still awaited.
     pub fn expire(&mut self, now: Now) -> Vec<Change> {
-        let mut expired = Vec::new();
-        self.waiting.retain(|waiting| {
-            let keep = expiry(&waiting.message) > now.wall;
-            if !keep {
-                expired.push(Change::Expired { message: waiting.message.id, open: waiting.targets.clone() });
-            }
-            keep
-        });
-        expired
+        let is_old = |waiting: &Waiting| expiry(&waiting.message) <= now.wall;
+        let mut expired: Vec<Waiting> =
+            self.under_way.extract_if(.., |_, waiting| is_old(waiting)).map(|(_, w)| w).collect();
+        while let Some(index) = self.waiting.iter().position(is_old) {
+            expired.extend(self.waiting.remove(index));
+        }
+        let change = |waiting: Waiting| Change::Expired { message: waiting.message.id, open: waiting.targets };
+        expired.into_iter().map(change).collect()
     }
 
     pub fn next_expiry(&self, now: Now) -> Option<Instant> {
-        let first = self.waiting.iter().map(|waiting| expiry(&waiting.message)).min()?;
+        let open = self.waiting.iter().chain(self.under_way.values());
+        let first = open.map(|waiting| expiry(&waiting.message)).min()?;
         Some(now.instant + until(first, now))
     }
 

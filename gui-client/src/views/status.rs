@@ -1,6 +1,6 @@
 //! The line at the bottom: who I am, where, whether connected, and who else is there.
 
-use eframe::egui::{Align, Layout, Margin, RichText, Sense, Ui, Vec2};
+use eframe::egui::{Align, Label, Layout, Margin, RichText, Sense, Ui, Vec2};
 use malote_client::Status;
 use malote_texts::Texts;
 
@@ -75,6 +75,13 @@ fn options(ui: &mut Ui, model: &Model, view: &mut View) {
         let label = view.texts.get(Action::TellRead(true).label());
         if ui.checkbox(&mut tells, label).changed() {
             view.actions.push(Action::TellRead(tells));
+        }
+        if let Ok(Some(key)) = view.reader.fingerprint_at(&model.server.to_string()) {
+            ui.separator();
+            let palette = theme::palette(ui);
+            ui.label(RichText::new(view.texts.get("options-server-key")).font(theme::small_font()));
+            let key = RichText::new(key.to_string()).font(theme::small_font()).color(palette.weak);
+            ui.add(Label::new(key).wrap().selectable(true));
         }
     });
 }

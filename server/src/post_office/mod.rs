@@ -251,6 +251,10 @@ impl<S: Store> PostOffice<S> {
                 effects.tell(session, Event::ReadNoted { mailbox, seqs });
                 self.push(appended, effects);
             }
+            // For want of space nothing was noted; the client tells again another time.
+            (Request::Read { mailbox, .. }, None) => {
+                effects.tell(session, Event::ReadNoted { mailbox, seqs: Vec::new() })
+            }
             (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
             _ => {}
         }

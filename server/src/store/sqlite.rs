@@ -1,6 +1,9 @@
 //! The embedded store: one SQLite file, written by one thread.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +11,7 @@ use malote_common::frame::Person;
 use malote_common::{
     Address, DeviceId, Entry, Epoch, MailboxId, Name, Outcome, Receipt, Seq, Submission, Timestamp, codec, limits,
 };
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Answer, Login, Operation, PersonId, Store, StoreError, Stored};
@@ -27,9 +31,16 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it. Fails where it is not a store, is damaged, or was written by a newer program.
+    /// Opens the file, or makes it. Fails where it is not a store, is damaged, or was written by a newer program; nothing
+    /// is written to such a file, not even what its write-ahead log holds.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-        SqliteStore::prepare(Connection::open(path)?, "FULL")
+        make_private(path).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let connection = Connection::open(path)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        check(&connection)?;
+        let store = SqliteStore::prepare(connection, "FULL")?;
+        store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        Ok(store)
     }
 
     /// A store that is gone with the process, for tests of what is built on it.
@@ -316,6 +327,20 @@ impl Batch<'_> {
             .query_row([number(author.0)], |row| row.get(0))?;
         let entry = codec::encode(&Entry::Receipt(receipt)).map_err(unexpected)?;
         self.append(MailboxId(mailbox as u64), None, entry.into())
+    }
+}
+
+/// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
+/// Reads the whole file, and fails where something in it is damaged. It takes half a second for a million entries.
+fn check(connection: &Connection) -> Result<(), StoreError> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match found.lines().last() {
+        Some("ok") => Ok(()),
+        damage => Err(StoreError::Failed(damage.unwrap_or_default().to_owned())),
     }
 }
 

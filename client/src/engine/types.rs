@@ -1,0 +1,126 @@
+//! What goes into an engine, and what comes out.
+
+use std::time::{Duration, Instant};
+
+use malote_common::fingerprint::Fingerprint;
+use malote_common::frame::{Closing, Person};
+use malote_common::{Address, Content, MessageId, Name, Seq, Timestamp};
+
+use crate::archive::{ArchiveError, Change, Draft, News};
+
+/// The time, as the driver read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For delays.
+    pub instant: Instant,
+    /// For showing to people, and for delays that outlast the program.
+    pub wall: Timestamp,
+}
+
+/// What a user wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Answered by [`Event::Queued`] with the same token, or [`Event::NotKept`].
+    Send {
+        token: u64,
+        to: Vec<Address>,
+        content: Content,
+        in_reply_to: Option<MessageId>,
+    },
+    /// The user opened a message: its row, and its place at the server.
+    Open {
+        row: i64,
+        seq: Seq,
+    },
+    Clear {
+        clearing: i64,
+    },
+    Restore {
+        clearing: i64,
+    },
+    SaveDraft(Draft),
+    /// Whether authors learn that their messages were opened.
+    TellRead(bool),
+    /// Do not wait any longer before the next attempt to connect.
+    ConnectNow,
+    /// From now on this is the key of the server at this address.
+    Trust(Fingerprint),
+}
+
+/// What users learn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Status(Status),
+    /// People who are new or changed; `complete` when all have been told.
+    People {
+        people: Vec<Person>,
+        complete: bool,
+    },
+    /// Something changed in the archive.
+    News(News),
+    /// A message is on this computer's disk, and goes out by itself.
+    Queued {
+        token: u64,
+        id: MessageId,
+    },
+    /// All that waited at the server is here.
+    CaughtUp,
+    /// A change could not be written; nothing of it happened.
+    NotKept(ArchiveError),
+}
+
+/// How it stands with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Connecting,
+    Online {
+        name: Name,
+    },
+    /// Not connected, and trying again after the given time.
+    Waiting {
+        problem: Problem,
+        retry_in: Duration,
+    },
+    /// Not connected, and not trying again before the user does something.
+    Stopped {
+        problem: Problem,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// No computer has that name.
+    UnknownHost,
+    /// The computer answers, but nothing listens on that port.
+    Refused,
+    /// The computer does not answer.
+    Unreachable,
+    /// Something listens there, and it is not a Malote server.
+    NotMalote,
+    /// The server has another key than before.
+    KeyChanged { expected: Fingerprint, found: Fingerprint },
+    /// The server speaks other versions only.
+    Version,
+    /// The connection broke.
+    Lost,
+    /// The server says nothing any more.
+    Silent,
+    /// The server closed the connection and said why.
+    Closed(Closing),
+    /// This computer's disk does not take what came.
+    Disk(ArchiveError),
+}
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Dial the server.
+    Connect,
+    /// Send these bytes.
+    Send(Vec<u8>),
+    Disconnect,
+    /// Write this to the disk before doing anything that stands behind it.
+    Keep(Change),
+    Tell(Event),
+}

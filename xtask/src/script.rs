@@ -1,0 +1,236 @@
+//! `cargo demo --script`: a short exchange through the real windows, with the keyboard and the mouse. Whether the messages
+//! arrived is asked of the command line afterwards, which reads the same archives.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::cargo;
+use crate::display::Display;
+use crate::picture::{Rect, Rgb};
+use crate::process::wait_for;
+use crate::stage::{self, PEOPLE, Stage, name};
+use crate::system;
+use crate::xdotool::{Hand, WindowId};
+
+/// Where the window's colours are chosen, and how the accent colour is written there, once light and once dark. The
+/// button Enviar is the largest area in it, and a dot in it stands at the left of every unread message.
+const THEME: &str = "gui-client/src/theme.rs";
+const ACCENT: &str = "accent: Color32::from_rgb(";
+
+/// The least size of the button Enviar.
+const BUTTON_WIDTH: usize = 50;
+const BUTTON_HEIGHT: usize = 18;
+
+/// How large the dot of an unread message is, in both directions.
+const DOT: RangeInclusive<usize> = 4..=14;
+
+/// From the dot of an unread message to a place in its row that surely opens it.
+const DOT_TO_ROW: usize = 60;
+
+/// From sending to showing takes milliseconds; software rendering on a busy machine takes longer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// One message of the exchange.
+struct Letter {
+    from: usize,
+    to: &'static [usize],
+    subject: &'static str,
+    body: &'static str,
+}
+
+const INVITATION: Letter = Letter {
+    from: 0,
+    to: &[1],
+    subject: "Almoço",
+    body: "Vamos almoçar juntos amanhã? Pensei no restaurante da esquina, às 12h30.",
+};
+
+/// The window itself puts the subject of an answer.
+const ANSWER: Letter =
+    Letter { from: 1, to: &[0], subject: "Re: Almoço", body: "Ótima ideia! Até amanhã, então." };
+
+const NOTICE: Letter = Letter {
+    from: 0,
+    to: &[1, 2],
+    subject: "Reunião às 15h",
+    body: "A reunião de hoje é na sala azul. Tragam as anotações.",
+};
+
+const EXCHANGE: [&Letter; 3] = [&INVITATION, &ANSWER, &NOTICE];
+
+pub fn run() -> Result<()> {
+    system::prepare_for_own_display()?;
+    stage::build()?;
+    play()
+}
+
+/// The exchange itself, for which everything has been built. Always on a display of our own, so that nobody's desktop is
+/// typed into.
+pub fn play() -> Result<()> {
+    let accent = accent_colors()?;
+    let mut stage = Stage::start(Display::own()?)?;
+    let played = exchange(&stage, &accent);
+    // Pictures tell the most where something went wrong.
+    let pictures = stage.photograph();
+    for file in pictures.iter().flatten() {
+        println!("Screenshot: {}", file.display());
+    }
+    played?;
+    pictures?;
+    stage.close_windows()?;
+    check(&stage)?;
+    println!("All {} messages arrived at all of their recipients.", EXCHANGE.len());
+    Ok(())
+}
+
+fn exchange(stage: &Stage, accent: &[Rgb]) -> Result<()> {
+    let person = |number| Person::at(stage, number, accent);
+    let (zero, one, two) = (person(0)?, person(1)?, person(2)?);
+
+    println!("{} writes to {} and sends with Ctrl+Enter.", name(0), name(1));
+    zero.write(&INVITATION)?;
+    zero.hand.press("ctrl+Return")?;
+
+    println!("{} opens the message with a click, answers with Ctrl+R and clicks the button Enviar.", name(1));
+    one.open_unread()?;
+    one.hand.press("ctrl+r")?;
+    one.hand.write(ANSWER.body)?;
+    one.click_send()?;
+    zero.wait_for_unread()?;
+
+    println!("{} writes to {} and {} at once.", name(0), name(1), name(2));
+    zero.write(&NOTICE)?;
+    zero.click_send()?;
+    one.wait_for_unread()?;
+    two.open_unread()
+}
+
+/// Somebody in front of a window.
+struct Person<'a> {
+    number: usize,
+    window: WindowId,
+    hand: Hand<'a>,
+    accent: &'a [Rgb],
+}
+
+impl<'a> Person<'a> {
+    fn at(stage: &'a Stage, number: usize, accent: &'a [Rgb]) -> Result<Person<'a>> {
+        Ok(Person { number, window: stage.window(number)?, hand: Hand::on(stage.display()), accent })
+    }
+
+    /// Fills in the form for a new message from the keyboard.
+    fn write(&self, letter: &Letter) -> Result<()> {
+        let recipients: Vec<String> = letter.to.iter().map(|number| name(*number)).collect();
+        self.hand.activate(&self.window)?;
+        self.hand.press("ctrl+n")?;
+        self.hand.write(&recipients.join(", "))?;
+        self.hand.press("Tab")?;
+        self.hand.write(letter.subject)?;
+        self.hand.press("Tab")?;
+        self.hand.write(letter.body)
+    }
+
+    /// Clicks the button Enviar.
+    fn click_send(&self) -> Result<()> {
+        let is_button = |block: &Rect| block.width >= BUTTON_WIDTH && block.height >= BUTTON_HEIGHT;
+        let button = wait_for(&format!("a button Enviar for {}", name(self.number)), LIMIT, || {
+            Ok(self.hand.look(&self.window)?.find_block(self.accent).filter(is_button))
+        })?;
+        self.hand.click(&self.window, button.center())
+    }
+
+    /// Opens the uppermost unread message with a click on its row, which then is unread no more.
+    fn open_unread(&self) -> Result<()> {
+        let dot = self.wait_for_unread()?;
+        let (x, y) = dot.center();
+        self.hand.click(&self.window, (x + DOT_TO_ROW, y))?;
+        wait_for(&format!("the opening of a message by {}", name(self.number)), LIMIT, || {
+            Ok((!self.unread_dots()?.contains(&dot)).then_some(()))
+        })
+    }
+
+    /// Waits until the window shows an unread message, and gives its dot.
+    fn wait_for_unread(&self) -> Result<Rect> {
+        self.hand.activate(&self.window)?;
+        wait_for(&format!("the arrival of a message at {}", name(self.number)), LIMIT, || {
+            Ok(self.unread_dots()?.into_iter().next())
+        })
+    }
+
+    fn unread_dots(&self) -> Result<Vec<Rect>> {
+        let is_dot = |block: &Rect| DOT.contains(&block.width) && block.width.abs_diff(block.height) <= 1;
+        let blocks = self.hand.look(&self.window)?.find_blocks(self.accent);
+        Ok(blocks.into_iter().filter(is_dot).collect())
+    }
+}
+
+/// The window's accent colours, from where they are chosen.
+fn accent_colors() -> Result<Vec<Rgb>> {
+    let theme = fs::read_to_string(cargo::root().join(THEME)).with_context(|| format!("cannot read {THEME}"))?;
+    let colors: Vec<Rgb> = theme.lines().filter_map(|line| color(line.trim().strip_prefix(ACCENT)?)).collect();
+    if colors.is_empty() {
+        bail!("No accent colour is found in {THEME}, where it should look like `{ACCENT}0x12, 0x34, 0x56),`");
+    }
+    Ok(colors)
+}
+
+/// Three hexadecimal numbers, as in `0x12, 0x34, 0x56),`.
+fn color(text: &str) -> Option<Rgb> {
+    let mut channels = text.split(')').next()?.split(',').map(|channel| {
+        let digits = channel.trim().strip_prefix("0x")?;
+        u8::from_str_radix(digits, 16).ok()
+    });
+    Some([channels.next()??, channels.next()??, channels.next()??])
+}
+
+/// Whether every message arrived at each of its recipients, once and unharmed, and nothing else did.
+fn check(stage: &Stage) -> Result<()> {
+    for number in 0..PEOPLE {
+        let inbox = stage.command_line(number, &["inbox"])?;
+        let arrived: Vec<Value> = inbox
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("the inbox of {} cannot be read", name(number)))?;
+        let expected: Vec<&Letter> = EXCHANGE.into_iter().filter(|letter| letter.to.contains(&number)).collect();
+        for letter in &expected {
+            let found = arrived.iter().filter(|message| is(message, letter)).count();
+            if found != 1 {
+                bail!(
+                    "{} should have \"{}\" from {} once, and has it {found} times. The inbox:\n{inbox}",
+                    name(number),
+                    letter.subject,
+                    name(letter.from)
+                );
+            }
+        }
+        if arrived.len() != expected.len() {
+            bail!("{} should have {} messages. The inbox:\n{inbox}", name(number), expected.len());
+        }
+    }
+    Ok(())
+}
+
+fn is(message: &Value, letter: &Letter) -> bool {
+    message["from"] == name(letter.from) && message["subject"] == letter.subject && message["body"] == letter.body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colors_are_read_as_the_theme_writes_them() {
+        assert_eq!(color("0x0f, 0x6b, 0x66),"), Some([0x0f, 0x6b, 0x66]));
+        assert_eq!(color("15, 107, 102),"), None);
+    }
+
+    #[test]
+    fn the_theme_has_accent_colors() {
+        assert!(accent_colors().is_ok());
+    }
+}
