@@ -252,8 +252,8 @@ impl<S: Store> PostOffice<S> {
                 self.push(appended, effects);
             }
             // For want of space nothing was noted; the client tells again another time.
-            (Request::Read { mailbox, .. }, None) => {
-                effects.tell(session, Event::ReadNoted { mailbox, seqs: Vec::new() })
+            (Request::Read { mailbox, .. }, None) if self.owns(session, mailbox) => {
+                effects.tell(session, Event::ReadNoted { mailbox, seqs: Vec::new() });
             }
             (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
             _ => {}
@@ -297,6 +297,10 @@ impl<S: Store> PostOffice<S> {
         effects.changed.insert(present.person, present.name);
     }
 
+    fn owns(&self, session: SessionId, mailbox: MailboxId) -> bool {
+        self.sessions.get(&session).is_some_and(|present| present.mailbox == mailbox)
+    }
+
     fn push(&self, appended: Vec<Stored>, effects: &mut Effects) {
         for stored in appended {
             for reader in self.readers.get(&stored.mailbox).into_iter().flatten() {
@@ -312,7 +316,7 @@ impl<S: Store> PostOffice<S> {
         after: Seq,
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
-        if self.sessions.get(&session).is_none_or(|present| present.mailbox != mailbox) {
+        if !self.owns(session, mailbox) {
             return Ok(());
         }
         let readers = self.readers.entry(mailbox).or_default();
