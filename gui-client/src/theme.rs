@@ -17,7 +17,7 @@ pub const WIDE: f32 = 14.0;
 
 /// The list at the left, as a part of the window's width, and its bounds.
 pub const LIST_PART: f32 = 0.36;
-pub const LIST_MIN: f32 = 250.0;
+pub const LIST_MIN: f32 = 276.0;
 pub const LIST_MAX: f32 = 460.0;
 
 /// A message in a list: three lines of text.
@@ -27,6 +27,8 @@ pub const DOT: f32 = 4.0;
 /// The narrow strip at a row's left in which the mark stands.
 pub const ROW_INDENT: f32 = 20.0;
 
+/// A line of small text.
+pub const LINE: f32 = 18.0;
 pub const FIELD_HEIGHT: f32 = 30.0;
 pub const BUTTON_HEIGHT: f32 = 32.0;
 pub const BODY_MIN: f32 = 56.0;

@@ -19,9 +19,9 @@ impl Clock {
         self.short_at(at, jiff::Timestamp::now(), texts)
     }
 
-    /// Date and time.
+    /// Date and time, which stay together where a line is broken.
     pub fn full(&self, at: Timestamp, texts: &Texts) -> String {
-        self.local(instant(at)).strftime(&texts.get("time-full")).to_string()
+        self.local(instant(at)).strftime(&texts.get("time-full")).to_string().replace(' ', "\u{a0}")
     }
 
     fn short_at(&self, at: Timestamp, now: jiff::Timestamp, texts: &Texts) -> String {
@@ -59,6 +59,6 @@ mod tests {
         assert_eq!(clock.short_at(at("2026-03-02T09:05:00Z"), now, &texts), "02/03");
         assert_eq!(clock.short_at(at("2025-03-02T09:05:00Z"), now, &texts), "02/03/2025");
         assert_eq!(clock.short_at(Timestamp(i64::MAX), now, &texts), "01/01/1970");
-        assert_eq!(clock.full(at("2026-11-20T09:05:00Z"), &texts), "20/11/2026 09:05");
+        assert_eq!(clock.full(at("2026-11-20T09:05:00Z"), &texts), "20/11/2026\u{a0}09:05");
     }
 }

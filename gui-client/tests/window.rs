@@ -35,7 +35,7 @@ fn a_message_goes_from_one_window_to_another_and_the_sender_sees_it() {
     rui.until("it is read", |model| model.unread() == 0);
     ana.until("read", |model| state(model) == Some("read"));
     ana.step();
-    assert!(ana.harness.query_by_label_contains("Última enviada: “Almoço” lida").is_some());
+    assert!(ana.harness.query_by_label_contains("Última enviada: “Almoço”, lida").is_some());
 
     rui.click("Responder");
     rui.until("the answer is prepared", |model| model.form.to == "Usuario0" && model.form.subject == "Re: Almoço");

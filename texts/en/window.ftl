@@ -41,7 +41,7 @@ form-body = Message
 form-body-hint = Write here
 form-reply = Reply to { $name }
 form-cleared = The form was emptied.
-form-last-sent = Last sent: “{ $subject }”
+form-last-sent = Last sent: “{ $subject }”, { $state }
 suggestion-connected = { $name }, connected
 suggestion-away = { $name }, away
 

@@ -57,6 +57,9 @@ fn one_line(ui: &mut Ui, model: &mut Model, view: &mut View, field: Field) -> Re
 
 fn body(ui: &mut Ui, model: &mut Model, view: &mut View) {
     let mut below = theme::BUTTON_HEIGHT + theme::GAP;
+    if model.last_sent.is_some() {
+        below += theme::LINE + theme::GAP;
+    }
     if model.undo_form.is_some() {
         below += theme::FIELD_HEIGHT + theme::WIDE;
     }
@@ -203,18 +206,19 @@ fn suggestion(ui: &mut Ui, texts: &Texts, name: &str, connected: bool, chosen: b
 
 /// Enviar and Limpar, and what became of the last message.
 fn footer(ui: &mut Ui, model: &Model, view: &mut View) {
-    let palette = theme::palette(ui);
     ui.horizontal(|ui| {
         ui.add_space(LABEL_WIDTH + theme::GAP);
         view.main_button(ui, Action::Send, model.form.sending.is_none());
         view.button(ui, Action::ClearForm);
-        if let Some(sent) = &model.last_sent {
-            let subject = list::subject(&sent.subject, view.texts);
-            let line = view.texts.with("form-last-sent", &[("subject", subject.into())]);
-            let line = format!("{line} {}", list::states(sent, view.texts));
-            let label = RichText::new(line).font(theme::small_font()).color(palette.weak);
-            ui.add(egui::Label::new(label).truncate());
-        }
+    });
+    let Some(sent) = &model.last_sent else { return };
+    let subject = list::subject(&sent.subject, view.texts);
+    let state = list::states(sent, view.texts);
+    let line = view.texts.with("form-last-sent", &[("subject", subject.into()), ("state", state.into())]);
+    ui.horizontal(|ui| {
+        ui.add_space(LABEL_WIDTH + theme::GAP);
+        let line = RichText::new(line).font(theme::small_font()).color(theme::palette(ui).weak);
+        ui.add(egui::Label::new(line).truncate());
     });
 }
 
