@@ -16,7 +16,7 @@ use tracing::{debug, info};
 use crate::listener::Handshake;
 use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
 use crate::post_office::{Request, SessionId};
-use crate::rate::Rate;
+use crate::rate::Allowances;
 use crate::session::{CLOSING_TIME, Output, Session};
 
 /// Bytes read from a socket at once.
@@ -27,7 +27,7 @@ const READ_BYTES: usize = 16 * 1024;
 pub struct Context {
     pub tls: TlsAcceptor,
     pub counter: Counter,
-    pub rate: Rate,
+    pub allowances: Allowances,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -65,7 +65,7 @@ async fn converse(
     let (slot, inbox) = mailslot();
     context.counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
     let mut pump = Pump {
-        session: Session::new(exporter, nonce, context.rate, opened_at),
+        session: Session::new(exporter, nonce, context.allowances.clone(), opened_at),
         id,
         peer,
         inbox,
@@ -123,11 +123,10 @@ impl Pump {
     }
 
     fn take(&mut self, event: crate::post_office::Event) {
-        let now = Instant::now();
-        self.session.event(event, now);
+        self.session.event(event);
         // What has gathered meanwhile is written together.
         while let Ok(event) = self.inbox.events.try_recv() {
-            self.session.event(event, now);
+            self.session.event(event);
         }
         if self.inbox.take_missed() {
             self.session.missed_events();

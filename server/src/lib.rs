@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::connection::Context;
 use crate::identity::{Identity, IdentityError};
 use crate::post_office::{PostOffice, thread};
+use crate::rate::Allowances;
 use crate::store::{StoreError, sqlite::SqliteStore};
 
 const STORE: &str = "store.db";
@@ -105,7 +106,7 @@ impl Server {
         let (ended, mut office_ended) = oneshot::channel();
         tokio::task::spawn_blocking(move || ended.send(office.join()));
         let (stop, stopping) = watch::channel(false);
-        let context = Context { tls, counter, rate: self.config.rate, stopping };
+        let context = Context { tls, counter, allowances: Allowances::new(self.config.rate), stopping };
         let mut connections = tokio::spawn(listener::listen(self.listener, self.config.max_clients, context));
         let early = tokio::select! {
             () = shutdown => None,

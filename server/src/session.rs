@@ -13,7 +13,7 @@ use malote_common::hello::{Challenge, Hello, VERSION};
 use malote_common::{Outcome, Seq, Submission, limits, login};
 
 use crate::post_office::{Event, Request};
-use crate::rate::{Bucket, Rate};
+use crate::rate::Allowances;
 use crate::store::{Login, Stored};
 
 /// Bytes that may wait for the peer to read them before deliveries stop and the store keeps the rest. Deliveries go on
@@ -39,7 +39,7 @@ pub struct Session {
     state: State,
     exporter: [u8; 32],
     nonce: [u8; 32],
-    rate: Rate,
+    allowances: Allowances,
     incoming: FrameBuffer,
     outgoing: Vec<u8>,
     outputs: VecDeque<Output>,
@@ -63,7 +63,6 @@ enum State {
 /// What is known of a client that has logged in.
 struct Active {
     login: Login,
-    bucket: Bucket,
     /// The last counter that was over the rate.
     limited: u64,
     /// Submissions that the post office has not answered.
@@ -87,12 +86,12 @@ struct Active {
 impl Session {
     /// A connection was accepted; `exporter` is its TLS keying material under [`login::EXPORTER_LABEL`], `nonce` 32
     /// random bytes.
-    pub fn new(exporter: [u8; 32], nonce: [u8; 32], rate: Rate, now: Instant) -> Session {
+    pub fn new(exporter: [u8; 32], nonce: [u8; 32], allowances: Allowances, now: Instant) -> Session {
         Session {
             state: State::Greeting,
             exporter,
             nonce,
-            rate,
+            allowances,
             incoming: FrameBuffer::default(),
             outgoing: Vec::new(),
             outputs: VecDeque::new(),
@@ -122,10 +121,10 @@ impl Session {
     }
 
     /// The post office tells something.
-    pub fn event(&mut self, event: Event, now: Instant) {
+    pub fn event(&mut self, event: Event) {
         match (event, &mut self.state) {
             (_, State::Closed) => {}
-            (Event::LoggedIn(login), State::LoggingIn) => self.welcome(login, now),
+            (Event::LoggedIn(login), State::LoggingIn) => self.welcome(login),
             (Event::Full, _) => self.close(Closing::ServerFull),
             (Event::Superseded, _) => self.close(Closing::Superseded),
             (Event::Outcomes { counter, outcomes }, State::Active(active)) => {
@@ -282,7 +281,7 @@ impl Session {
         }
     }
 
-    fn welcome(&mut self, login: Login, now: Instant) {
+    fn welcome(&mut self, login: Login) {
         self.send(&ServerFrame::Welcome(Welcome {
             name: login.name.clone(),
             mailbox: login.mailbox,
@@ -293,7 +292,6 @@ impl Session {
         }));
         self.state = State::Active(Box::new(Active {
             login,
-            bucket: Bucket::new(self.rate, now),
             limited: 0,
             unanswered: 0,
             sent: None,
@@ -350,7 +348,7 @@ impl Session {
             let outcomes = vec![Outcome::OutOfTurn; recipients];
             return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
         }
-        match active.bucket.take(recipients as u32, now) {
+        match self.allowances.take(active.login.person, recipients as u32, now) {
             Ok(()) => {
                 active.unanswered += 1;
                 self.outputs.push_back(Output::Ask(Request::Submit(submission)));

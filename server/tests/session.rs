@@ -11,7 +11,7 @@ use malote_common::{
     Address, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Submission, Timestamp, limits, login,
 };
 use malote_server::post_office::{Event, Request};
-use malote_server::rate::Rate;
+use malote_server::rate::{Allowances, Rate};
 use malote_server::session::{Output, Session};
 use malote_server::store::{Login, PersonId, Stored};
 
@@ -35,7 +35,7 @@ impl Table {
 
     fn with_rate(rate: Rate) -> Table {
         let now = Instant::now();
-        Table { session: Session::new(EXPORTER, NONCE, rate, now), now, heard: FrameBuffer::default() }
+        Table { session: Session::new(EXPORTER, NONCE, Allowances::new(rate), now), now, heard: FrameBuffer::default() }
     }
 
     /// A session whose client has logged in and resumed its mailbox.
@@ -56,10 +56,10 @@ impl Table {
             last_counter: 0,
             is_new: true,
         };
-        self.session.event(Event::LoggedIn(login), self.now);
+        self.session.event(Event::LoggedIn(login));
         self.say(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 });
         assert!(matches!(self.asked()[..], [Request::Resume { mailbox: OWN, after: 0 }]));
-        self.session.event(Event::Page { entries: vec![] }, self.now);
+        self.session.event(Event::Page { entries: vec![] });
         let frames = self.read();
         assert!(matches!(frames[..], [ServerFrame::Welcome(_)]), "{frames:?}");
         self
@@ -281,13 +281,13 @@ fn pages_of_the_directory_are_asked_for_one_at_a_time() {
     let mut table = Table::logged_in();
     table.say(&ClientFrame::People { after: None });
     assert!(matches!(table.asked()[..], [Request::People { after: None }]));
-    table.session.event(Event::People { people: vec![], more: true }, table.now);
+    table.session.event(Event::People { people: vec![], more: true });
     // Events were missed, and the client asks for the next page at the same time.
     table.session.missed_events();
     assert!(matches!(table.asked()[..], [Request::People { after: None }, ..]));
     table.say(&ClientFrame::People { after: Some(499) });
     assert!(table.asked().is_empty());
-    table.session.event(Event::People { people: vec![], more: false }, table.now);
+    table.session.event(Event::People { people: vec![], more: false });
     assert!(matches!(table.asked()[..], [Request::People { after: Some(499) }]));
     assert!(table.is_open());
 }
@@ -322,7 +322,7 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
     let mut table = Table::logged_in();
     let mut most = 0;
     for seq in 1..=ENTRIES {
-        table.session.event(Event::Entry(stored(seq, 1000)), table.now);
+        table.session.event(Event::Entry(stored(seq, 1000)));
         most = most.max(table.session.transmit().len());
     }
     assert!(most < 256 * 1024, "{most} bytes wait for a reader who does not read");
@@ -338,7 +338,7 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
         for request in table.asked() {
             let Request::Fetch { after, .. } = request else { panic!("{request:?}") };
             let page = (after + 1..=ENTRIES).take(100).map(|seq| stored(seq, 1000)).collect();
-            table.session.event(Event::Page { entries: page }, table.now);
+            table.session.event(Event::Page { entries: page });
         }
     }
     assert_eq!(seqs, (1..=ENTRIES).collect::<Vec<_>>());
@@ -347,8 +347,8 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
 #[test]
 fn missed_events_are_fetched() {
     let mut table = Table::logged_in();
-    table.session.event(Event::Entry(stored(1, 10)), table.now);
-    table.session.event(Event::Entry(stored(3, 10)), table.now);
+    table.session.event(Event::Entry(stored(1, 10)));
+    table.session.event(Event::Entry(stored(3, 10)));
     table.session.missed_events();
     assert!(matches!(table.asked()[..], [Request::Fetch { after: 1, .. }]));
     let frames = table.read();

@@ -324,7 +324,7 @@ impl Engine {
             Err(error) => unreachable!("content is checked before it is sent: {error}"),
         };
         let message = Message { id: MessageId(id), to, in_reply_to, sent_at: now.wall, content: encoded };
-        self.outbox.compose(message.clone(), now);
+        self.outbox.compose(message.clone());
         self.keep(Change::Composed { message, content });
         self.tell(Event::Queued { token, id: MessageId(id) });
         self.flush(now);

@@ -22,7 +22,8 @@ pub struct Outbox {
     /// Under way, by counter.
     under_way: BTreeMap<u64, Waiting>,
     next_counter: u64,
-    /// The first counter used since a passing refusal was last heard of.
+    /// The first counter used since a passing refusal was last heard of; nothing sent from then on rests on an answer
+    /// from before.
     since: u64,
     /// The server takes nothing from us before this.
     paused_until: Option<Instant>,
@@ -55,8 +56,6 @@ impl Outbox {
                 None => outbox.waiting.push_back(waiting),
             }
         }
-        // What is under way was sent before anything is known of refusals since then.
-        outbox.since = outbox.under_way.keys().next().copied().unwrap_or(next_counter);
         outbox
     }
 
@@ -64,11 +63,11 @@ impl Outbox {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
 
-    pub fn compose(&mut self, message: Message, now: Now) {
+    pub fn compose(&mut self, message: Message) {
         let last = self.waiting.iter().chain(self.under_way.values()).map(|waiting| waiting.order).max();
         let targets = (0..message.to.len() as u8).collect();
         let order = last.map_or(0, |last| last + 1);
-        self.waiting.push_back(Waiting { order, message, targets, not_before: now.wall, refusals: 0 });
+        self.waiting.push_back(Waiting { order, message, targets, not_before: Timestamp::default(), refusals: 0 });
     }
 
     /// The server knows the counters up to `last_counter`. Returns what is under way, to be sent again as it was.
@@ -84,8 +83,12 @@ impl Outbox {
                 self.put_back(waiting);
             }
         }
-        let since = self.since;
-        self.under_way.iter().map(|(counter, waiting)| waiting.submission(*counter, since.min(*counter))).collect()
+        // Which of them came behind one whose refusal we heard of, and its own was lost with the connection, is not
+        // known any more: none may be carried out now if any within the window before it was refused.
+        if let Some(oldest) = self.under_way.keys().next() {
+            self.since = oldest.saturating_sub(limits::WINDOW - 1).max(1);
+        }
+        self.under_way.iter().map(|(counter, waiting)| waiting.submission(*counter, self.since)).collect()
     }
 
     pub fn disconnected(&mut self) {
@@ -106,15 +109,13 @@ impl Outbox {
         Some(submission)
     }
 
-    /// When [`Outbox::attempt`] may have something that it has not now.
+    /// When [`Outbox::attempt`] has something that it has not now; in the past where it has something already.
     pub fn next_attempt(&self, now: Now) -> Option<Instant> {
         if self.waiting.is_empty() || !self.window_is_open() {
             return None;
         }
-        let ready = self.waiting.iter().map(|waiting| waiting.not_before).filter(|at| *at > now.wall).min();
-        let ready = ready.map(|at| now.instant + until(at, now));
-        let paused = self.paused_until.filter(|until| *until > now.instant);
-        paused.or(ready)
+        let ready = || Some(now.instant + self.in_turn().map(|(_, waiting)| waiting.pause_left(now)).min()?);
+        self.paused_until.filter(|until| *until > now.instant).or_else(ready)
     }
 
     /// Takes in an answer. Returns what to keep of it, or nothing if it answers nothing.
@@ -163,17 +164,22 @@ impl Outbox {
         self.under_way.keys().next().is_none_or(|oldest| self.next_counter < oldest + limits::WINDOW)
     }
 
-    /// The first message that may go: its pause is over, and none before it waits for one of its recipients.
+    /// The first message that may go, if any.
     fn first_ready(&self, now: Now) -> Option<usize> {
-        let mut held = HashSet::new();
-        for (index, waiting) in self.waiting.iter().enumerate() {
-            let ready = waiting.not_before <= now.wall && !waiting.addresses().any(|to| held.contains(&to));
-            if ready {
-                return Some(index);
-            }
+        let mut ready = self.in_turn().filter(|(_, waiting)| waiting.pause_left(now).is_zero());
+        ready.next().map(|(index, _)| index)
+    }
+
+    /// The messages, with their indices, that overtake nothing if they go: none before them waits for one of their
+    /// recipients, or may have been refused without our having heard of it.
+    fn in_turn(&self) -> impl Iterator<Item = (usize, &Waiting)> {
+        let doubtful = self.under_way.range(..self.since).flat_map(|(_, waiting)| waiting.addresses());
+        let mut held: HashSet<String> = doubtful.collect();
+        self.waiting.iter().enumerate().filter(move |(_, waiting)| {
+            let in_turn = !waiting.addresses().any(|to| held.contains(&to));
             held.extend(waiting.addresses());
-        }
-        None
+            in_turn
+        })
     }
 
     /// Puts a message back to its place in the order.
@@ -209,6 +215,12 @@ impl Outbox {
 impl Waiting {
     fn submission(&self, counter: u64, since: u64) -> Submission {
         Submission { counter, since, targets: self.targets.clone(), message: self.message.clone() }
+    }
+
+    /// How long it still has to wait. No pause is longer than the longest, unless the clock was set back meanwhile: then
+    /// it is over.
+    fn pause_left(&self, now: Now) -> Duration {
+        Some(until(self.not_before, now)).filter(|left| *left <= LONGEST_PAUSE).unwrap_or_default()
     }
 
     fn addresses(&self) -> impl Iterator<Item = String> {
