@@ -1,1 +1,33 @@
+//! Malote's real programs, started by tests.
+//!
+//! Every wait has an end, and every process ends with the value that stands for it.
 
+mod cli;
+mod program;
+mod server;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use cli::{Cli, parsed};
+pub use program::{Ended, Running, program};
+pub use server::TestServer;
+
+/// How long anything may take. Far more than it needs: where it is reached, something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often we look whether something has happened yet.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Looks again and again until there is something. `what` completes the sentence "… did not happen within …".
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen within {} seconds", PATIENCE.as_secs());
+        thread::sleep(POLL);
+    }
+}
