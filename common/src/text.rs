@@ -4,7 +4,8 @@
 /// them), and the bidirectional overrides and isolates that reorder what stands around them. Line feeds and
 /// tabs stay; what is shown instead is the replacement character.
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if acts_on_screen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    // Line ends as other systems write them are line ends.
+    text.replace("\r\n", "\n").chars().map(|c| if acts_on_screen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The same for what must stay on one line, such as a subject: runs of white space become one space.
@@ -33,6 +34,7 @@ mod tests {
     fn what_acts_is_replaced_and_the_rest_stays() {
         assert_eq!(harmless("Olá, ção 🎉\n\tfim"), "Olá, ção 🎉\n\tfim");
         assert_eq!(harmless("a\u{1b}[31mb\u{7}\u{202e}c\r\u{2067}d"), "a�[31mb��c��d");
+        assert_eq!(harmless("um\r\ndois"), "um\ndois");
         assert_eq!(harmless_line("  um\n dois\t três "), "um dois três");
         assert_eq!(first_words("um\ndois três", 7), "um dois");
     }

@@ -1,5 +1,6 @@
 //! `malote`: reads its flags, opens the profile and the window.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -42,7 +43,8 @@ struct Geometry {
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let texts = Texts::new(Language::from_arguments(&arguments));
-    let matches = translated(Flags::command(), "window", &texts).get_matches_from(arguments);
+    let matches = translated(Flags::command(), "window", &texts).try_get_matches_from(arguments);
+    let matches = matches.unwrap_or_else(|error| refuse(&error, &texts));
     let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(flags, texts) {
         Ok(true) => ExitCode::SUCCESS,
@@ -52,6 +54,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the program because of what was typed, or shows the help that was asked for.
+fn refuse(error: &clap::Error, texts: &Texts) -> ! {
+    // clap explains what programmers get wrong; an address is what everybody types.
+    if let Some(typed) = error.source().and_then(|source| source.downcast_ref()) {
+        eprintln!("{}", explain::not_an_address(typed, texts));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Opens the window and returns when it is closed: whether it was the real one.
