@@ -5,7 +5,10 @@
 /// tabs stay; what is shown instead is the replacement character.
 pub fn harmless(text: &str) -> String {
     // Line ends as other systems write them are line ends.
-    text.replace("\r\n", "\n").chars().map(|c| if acts_on_screen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.replace("\r\n", "\n")
+        .chars()
+        .map(|c| if acts_on_screen(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
 }
 
 /// The same for what must stay on one line, such as a subject: runs of white space become one space.

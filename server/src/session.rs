@@ -69,7 +69,7 @@ struct Active {
     unanswered: u64,
     /// The last entry that was sent; nothing until the client resumes.
     sent: Option<Seq>,
-    /// There may be entries in the store that were not sent.
+    /// There may be entries in the store that were not sent, beside those of the page on its way.
     behind: bool,
     /// A page is on its way.
     fetching: bool,
@@ -134,9 +134,7 @@ impl Session {
             (Event::Entry(stored), State::Active(_)) => self.deliver(stored),
             (Event::Page { entries }, State::Active(active)) => {
                 active.fetching = false;
-                if entries.is_empty() {
-                    active.behind = false;
-                }
+                active.behind |= !entries.is_empty();
                 entries.into_iter().for_each(|stored| self.deliver(stored));
                 self.catch_up();
             }
@@ -313,7 +311,6 @@ impl Session {
                 if mailbox == own && epoch == active.login.epoch && active.sent.is_none() =>
             {
                 active.sent = Some(after);
-                active.behind = true;
                 active.fetching = true;
                 self.outputs.push_back(Output::Ask(Request::Resume { mailbox, after }));
             }
@@ -344,6 +341,12 @@ impl Session {
             return self.close(Closing::ProtocolError);
         }
         let recipients = submission.targets.len();
+        // A retry of what may have been carried out already is the store's to answer: refused here, it would come
+        // again under another counter and be carried out twice.
+        if submission.counter <= active.login.last_counter {
+            active.unanswered += 1;
+            return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
+        }
         if submission.would_overtake(active.limited) {
             let outcomes = vec![Outcome::OutOfTurn; recipients];
             return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
@@ -388,6 +391,7 @@ impl Session {
         let Some(sent) = active.sent else { return };
         if active.behind && !active.fetching && self.outgoing.len() <= OUTGOING_BYTES / 2 {
             active.fetching = true;
+            active.behind = false;
             let mailbox = active.login.mailbox;
             self.outputs.push_back(Output::Ask(Request::Fetch { mailbox, after: sent }));
         }

@@ -15,7 +15,7 @@ use crate::store::{Answer, Login, Operation, PersonId, Store, StoreError, Stored
 /// Bytes of one page that a session is fed from the store: two of them keep a fast reader busy.
 const PAGE_BYTES: usize = 128 * 1024;
 
-/// A connection, for as long as it lasts.
+/// A connection, for as long as it lasts. Those made later have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
@@ -97,7 +97,7 @@ pub struct PostOffice<S> {
     store: S,
     max_clients: usize,
     sessions: HashMap<SessionId, Present>,
-    devices: HashMap<(PersonId, DeviceId), SessionId>,
+    devices: HashMap<([u8; 32], DeviceId), SessionId>,
     /// The sessions that want a mailbox's new entries.
     readers: HashMap<MailboxId, Vec<SessionId>>,
     /// How many sessions each connected person has.
@@ -108,12 +108,11 @@ pub struct PostOffice<S> {
 
 /// A session that has logged in.
 struct Present {
+    key: [u8; 32],
     person: PersonId,
     name: Name,
     device: DeviceId,
     mailbox: MailboxId,
-    /// The last counter for which there was no space on the disk.
-    unstored: u64,
 }
 
 impl<S: Store> PostOffice<S> {
@@ -142,8 +141,9 @@ impl<S: Store> PostOffice<S> {
         batch: Vec<(SessionId, Request)>,
         now: Timestamp,
     ) -> Result<Vec<(SessionId, Event)>, StoreError> {
+        let mut replaced = HashSet::new();
         let operations: Vec<Option<Operation>> =
-            batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
+            batch.iter().map(|(id, request)| self.operation(*id, request, &mut replaced)).collect();
         let mut answers = self.commit(&operations, now)?.into_iter();
         let mut effects = Effects::default();
         for ((session, request), operation) in batch.into_iter().zip(operations) {
@@ -154,14 +154,16 @@ impl<S: Store> PostOffice<S> {
         Ok(effects.events)
     }
 
-    /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it.
-    fn operation(&self, session: SessionId, request: &Request) -> Option<Operation> {
+    /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it. Nor for
+    /// one that another session has `replaced` before it in the batch: what a login tells of the device stays true.
+    fn operation(&self, session: SessionId, request: &Request, replaced: &mut HashSet<SessionId>) -> Option<Operation> {
         if let Request::Login { key, device } = request {
+            replaced.extend(self.devices.get(&(*key, *device)).filter(|other| **other < session));
             return Some(Operation::Login { key: *key, device: *device });
         }
-        let present = self.sessions.get(&session)?;
+        let present = self.sessions.get(&session).filter(|_| !replaced.contains(&session))?;
         match request {
-            Request::Submit(submission) if !submission.would_overtake(present.unstored) => Some(Operation::Submit {
+            Request::Submit(submission) => Some(Operation::Submit {
                 author: present.person,
                 device: present.device,
                 submission: submission.clone(),
@@ -187,22 +189,13 @@ impl<S: Store> PostOffice<S> {
         }
         match self.store.commit(&wanted, now) {
             Ok(answers) => Ok(answers.into_iter().map(Some).collect()),
-            // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone, but for
-            // messages behind one that found no space, which must not overtake it.
+            // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone. What
+            // stands behind a message that found no space does not overtake it: the store sees to that.
             Err(StoreError::Full) => {
-                let mut full = false;
-                let mut alone = |operation: &Operation| {
-                    if full && matches!(operation, Operation::Submit { .. }) {
-                        return Ok(None);
-                    }
-                    match self.store.commit(std::slice::from_ref(operation), now) {
-                        Ok(mut answers) => Ok(answers.pop()),
-                        Err(StoreError::Full) => {
-                            full = true;
-                            Ok(None)
-                        }
-                        Err(failed) => Err(failed),
-                    }
+                let mut alone = |operation: &Operation| match self.store.commit(std::slice::from_ref(operation), now) {
+                    Ok(mut answers) => Ok(answers.pop()),
+                    Err(StoreError::Full) => Ok(None),
+                    Err(failed) => Err(failed),
                 };
                 wanted.iter().map(&mut alone).collect()
             }
@@ -218,24 +211,16 @@ impl<S: Store> PostOffice<S> {
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
         match (request, answer) {
-            (Request::Login { device, .. }, Some(Answer::LoggedIn(login))) => {
-                self.log_in(session, device, login, effects)
+            (Request::Login { key, device }, Some(Answer::LoggedIn(login))) => {
+                self.log_in(session, key, device, login, effects)
             }
             (Request::Login { .. }, _) => effects.tell(session, Event::Full),
             (Request::Submit(submission), Some(Answer::Submitted { outcomes, appended })) => {
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
                 self.push(appended, effects);
             }
-            (Request::Submit(submission), _) => {
-                let Some(present) = self.sessions.get_mut(&session) else { return Ok(()) };
-                let outcome = match submission.would_overtake(present.unstored) {
-                    true => Outcome::OutOfTurn,
-                    false => Outcome::ServerFull,
-                };
-                if outcome == Outcome::ServerFull {
-                    present.unstored = submission.counter;
-                }
-                let outcomes = vec![outcome; submission.targets.len()];
+            (Request::Submit(submission), _) if self.sessions.contains_key(&session) => {
+                let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
             }
             (Request::Resume { mailbox, after }, answer) => {
@@ -261,26 +246,30 @@ impl<S: Store> PostOffice<S> {
         Ok(())
     }
 
-    fn log_in(&mut self, session: SessionId, device: DeviceId, login: Login, effects: &mut Effects) {
-        if let Some(older) = self.devices.get(&(login.person, device)).copied() {
-            effects.tell(older, Event::Superseded);
-            self.leave(older, effects);
+    fn log_in(&mut self, session: SessionId, key: [u8; 32], device: DeviceId, login: Login, effects: &mut Effects) {
+        if let Some(other) = self.devices.get(&(key, device)).copied() {
+            // The proof of a connection that its client has given up may arrive after that of the next one.
+            if other > session {
+                return effects.tell(session, Event::Superseded);
+            }
+            effects.tell(other, Event::Superseded);
+            self.leave(other, effects);
         }
         if self.sessions.len() >= self.max_clients {
             effects.tell(session, Event::Full);
             return;
         }
-        self.devices.insert((login.person, device), session);
+        self.devices.insert((key, device), session);
         *self.connected.entry(login.person).or_insert(0) += 1;
         effects.changed.insert(login.person, login.name.clone());
         let (person, name, mailbox) = (login.person, login.name.clone(), login.mailbox);
-        self.sessions.insert(session, Present { person, name, device, mailbox, unstored: 0 });
+        self.sessions.insert(session, Present { key, person, name, device, mailbox });
         effects.tell(session, Event::LoggedIn(login));
     }
 
     fn leave(&mut self, session: SessionId, effects: &mut Effects) {
         let Some(present) = self.sessions.remove(&session) else { return };
-        self.devices.remove(&(present.person, present.device));
+        self.devices.remove(&(present.key, present.device));
         self.watchers.remove(&session);
         if let Some(readers) = self.readers.get_mut(&present.mailbox) {
             readers.retain(|reader| *reader != session);

@@ -19,7 +19,8 @@ pub struct PersonId(pub u64);
 /// What a server keeps, and what it promises about it.
 ///
 /// *Durable.* [`Store::commit`] returns `Ok` only when all of the batch would survive a power cut. After
-/// [`StoreError::Full`] nothing of the batch was carried out, and the store goes on working. After
+/// [`StoreError::Full`] nothing of the batch was carried out, and the store goes on working; what changes nothing, as a
+/// retry, never meets it. After
 /// [`StoreError::Failed`] nothing is known of the batch; the caller must end and start anew, never try again.
 ///
 /// *Ordered.* Operations are carried out in the order of the batch, batches in the order of calls; each operation
@@ -30,8 +31,9 @@ pub struct PersonId(pub u64);
 /// [`malote_common::limits::WINDOW`] counters gives the same answer and appends nothing. Acknowledging or reading
 /// what is acknowledged or read already appends nothing.
 ///
-/// *In turn.* Where a submission is refused for a passing reason, those that [`Submission::would_overtake`] it are
-/// refused too.
+/// *In turn.* A device's submissions are carried out in rising order of their counters, and one only if none that it
+/// [`Submission::would_overtake`] was refused for a passing reason or is missing; it is refused as
+/// [`Outcome::OutOfTurn`] otherwise.
 ///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
 /// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]

@@ -98,6 +98,15 @@ impl Store for SqliteStore {
     }
 }
 
+/// What is known of a device.
+struct Device {
+    row: i64,
+    /// The highest counter carried out.
+    last_counter: u64,
+    /// The last counter that was carried out and refused for a passing reason.
+    refused: u64,
+}
+
 /// One transaction, with the operations that it can carry out.
 struct Batch<'a> {
     tx: Transaction<'a>,
@@ -173,7 +182,7 @@ impl Batch<'_> {
             return answered(vec![refusal; submission.targets.len()]);
         }
         let message = &submission.message;
-        let (device, refused) = self.device(author, device)?;
+        let Device { row: device, last_counter, refused } = self.device(author, device)?;
         let slot = number(submission.counter % limits::WINDOW);
         let earlier: Option<(i64, [u8; 16], Vec<u8>)> = self
             .tx
@@ -189,7 +198,7 @@ impl Batch<'_> {
             Some((counter, ..)) if counter >= number(submission.counter) => {
                 return answered(vec![Outcome::Invalid; submission.targets.len()]);
             }
-            _ if submission.would_overtake(refused) => {
+            _ if is_out_of_turn(submission, last_counter, refused) => {
                 return answered(vec![Outcome::OutOfTurn; submission.targets.len()]);
             }
             _ => {}
@@ -243,13 +252,14 @@ impl Batch<'_> {
         Ok((outcomes, appended))
     }
 
-    /// A device's row, and the last of its counters that was refused for a passing reason.
-    fn device(&self, person: PersonId, device: DeviceId) -> Result<(i64, u64), StoreError> {
-        let mut statement = self.tx.prepare_cached("SELECT id, refused FROM device WHERE person = ? AND device = ?")?;
-        let row = statement.query_row(params![number(person.0), &device.0[..]], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+    fn device(&self, person: PersonId, device: DeviceId) -> Result<Device, StoreError> {
+        let mut statement =
+            self.tx.prepare_cached("SELECT id, last_counter, refused FROM device WHERE person = ? AND device = ?")?;
+        let device = statement.query_row(params![number(person.0), &device.0[..]], |row| {
+            let (last_counter, refused): (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok(Device { row: row.get(0)?, last_counter: last_counter as u64, refused: refused as u64 })
         })?;
-        Ok(row)
+        Ok(device)
     }
 
     /// The mailbox that an address leads to, and how many entries wait in it.
@@ -342,6 +352,13 @@ fn check(connection: &Connection) -> Result<(), StoreError> {
         Some("ok") => Ok(()),
         damage => Err(StoreError::Failed(damage.unwrap_or_default().to_owned())),
     }
+}
+
+/// Whether to refuse a submission that was never carried out because of those that were.
+fn is_out_of_turn(submission: &Submission, last_counter: u64, refused: u64) -> bool {
+    let comes_late = submission.counter <= last_counter;
+    let is_one_missing = last_counter + 1 < submission.counter && submission.would_overtake(submission.counter - 1);
+    comes_late || is_one_missing || submission.would_overtake(refused)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
