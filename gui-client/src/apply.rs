@@ -81,10 +81,7 @@ impl Desk<'_> {
         match event {
             Event::Status(status) => {
                 match &status {
-                    Status::Online { name } => {
-                        self.model.name = Some(name.to_string());
-                        self.model.trouble = None;
-                    }
+                    Status::Online { name } => self.model.name = Some(name.to_string()),
                     _ => self.model.people.disconnected(),
                 }
                 self.model.status = status;
@@ -96,6 +93,8 @@ impl Desk<'_> {
                 }
             }
             Event::Queued { token, .. } => {
+                // The disk takes what is written again.
+                self.model.trouble = None;
                 if self.model.form.sending == Some(token) {
                     self.model.form = Form { focus: Some(Field::To), ..Form::default() };
                 }

@@ -146,6 +146,26 @@ fn without_a_server_messages_wait_and_go_out_by_themselves() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_is_reported_and_the_text_stays() {
+    let server = Server::start();
+    let mut ana = server.window("ana");
+    ana.until("online", |model| model.is_online());
+    ana.write("Destinatário", "Usuario0");
+    ana.write("Mensagem", "Isto não se perde.");
+    ana.until("the draft is on disk", |model| model.form.changed_at.is_none());
+    let hindrance = ana.hinder_writing();
+    ana.click("Enviar");
+    ana.until("the trouble is told", |model| model.trouble.is_some());
+    ana.step();
+    assert!(ana.says("O que você escreveu continua aqui"));
+    assert_eq!(ana.model().form.body, "Isto não se perde.");
+    drop(hindrance);
+    ana.click("Enviar");
+    ana.until("it arrives, once", |model| model.inbox.len() == 1 && model.trouble.is_none());
+    assert_eq!(ana.model().sent.rows.len(), 1);
+}
+
+#[test]
 fn names_are_completed() {
     let server = Server::start();
     let (mut ana, mut rui) = (server.window("ana"), server.window("rui"));

@@ -217,6 +217,14 @@ impl Desk {
         self.until("it is queued", |model| model.sent.rows.len() == before + 1 && model.form.is_empty());
     }
 
+    /// Keeps the window from writing to its archive, for as long as what is returned lives.
+    pub fn hinder_writing(&self) -> rusqlite::Connection {
+        let path = self.home.join(&self.profile).join("archive.db");
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
+    }
+
     /// Whether a sentence that contains this is in view.
     pub fn says(&self, part: &str) -> bool {
         self.harness.query_by_label_contains(part).is_some()
