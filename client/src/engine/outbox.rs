@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use malote_common::{Message, Outcome, Submission, Timestamp, limits};
+use malote_common::{Address, Message, Outcome, Submission, Timestamp, limits};
 use rand::{Rng, RngExt};
 
 use super::Now;
@@ -34,6 +34,8 @@ struct Waiting {
     /// Its place among all that were written.
     order: u64,
     message: Message,
+    /// The message's recipients in the form in which addresses are compared.
+    to: Vec<String>,
     targets: Vec<u8>,
     not_before: Timestamp,
     refusals: u32,
@@ -50,7 +52,7 @@ impl Outbox {
         };
         for (open, order) in open.into_iter().zip(0..) {
             let Open { message, targets, counter, not_before } = open;
-            let waiting = Waiting { order, message, targets, not_before, refusals: 0 };
+            let waiting = Waiting::new(order, message, targets, not_before);
             match counter {
                 Some(counter) => drop(outbox.under_way.insert(counter, waiting)),
                 None => outbox.waiting.push_back(waiting),
@@ -67,7 +69,7 @@ impl Outbox {
         let last = self.waiting.iter().chain(self.under_way.values()).map(|waiting| waiting.order).max();
         let targets = (0..message.to.len() as u8).collect();
         let order = last.map_or(0, |last| last + 1);
-        self.waiting.push_back(Waiting { order, message, targets, not_before: Timestamp::default(), refusals: 0 });
+        self.waiting.push_back(Waiting::new(order, message, targets, Timestamp::default()));
     }
 
     /// The server knows the counters up to `last_counter`. Returns what is under way, to be sent again as it was.
@@ -174,9 +176,9 @@ impl Outbox {
     /// recipients, or may have been refused without our having heard of it.
     fn in_turn(&self) -> impl Iterator<Item = (usize, &Waiting)> {
         let doubtful = self.under_way.range(..self.since).flat_map(|(_, waiting)| waiting.addresses());
-        let mut held: HashSet<String> = doubtful.collect();
+        let mut held: HashSet<&str> = doubtful.collect();
         self.waiting.iter().enumerate().filter(move |(_, waiting)| {
-            let in_turn = !waiting.addresses().any(|to| held.contains(&to));
+            let in_turn = !waiting.addresses().any(|to| held.contains(to));
             held.extend(waiting.addresses());
             in_turn
         })
@@ -213,6 +215,11 @@ impl Outbox {
 }
 
 impl Waiting {
+    fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp) -> Waiting {
+        let to = message.to.iter().map(Address::folded).collect();
+        Waiting { order, message, to, targets, not_before, refusals: 0 }
+    }
+
     fn submission(&self, counter: u64, since: u64) -> Submission {
         Submission { counter, since, targets: self.targets.clone(), message: self.message.clone() }
     }
@@ -223,8 +230,9 @@ impl Waiting {
         Some(until(self.not_before, now)).filter(|left| *left <= LONGEST_PAUSE).unwrap_or_default()
     }
 
-    fn addresses(&self) -> impl Iterator<Item = String> {
-        self.targets.iter().filter_map(|index| self.message.to.get(usize::from(*index))).map(|to| to.folded())
+    /// The recipients that are open.
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter_map(|index| self.to.get(usize::from(*index))).map(String::as_str)
     }
 }
 

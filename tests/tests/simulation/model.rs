@@ -315,7 +315,11 @@ mod tests {
             reader.mailbox.push(received(9, false));
         });
         finds("is said to be from", |_, reader| reader.archive[0].from = "Usuario1".into());
-        finds("arrived as", |_, reader| reader.archive[1].subject.push('!'));
+        finds("the archive", |_, reader| reader.archive[1].subject.push('!'));
+        finds("arrived as", |_, reader| {
+            reader.archive[1].subject.push('!');
+            reader.mailbox[1].subject.push('!');
+        });
         finds("without being addressed", |author, _| {
             author.archive.push(received(1, false));
             author.mailbox.push(received(1, false));

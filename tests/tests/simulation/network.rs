@@ -59,6 +59,8 @@ struct Connection {
 #[derive(Default)]
 struct Pipe {
     pieces: VecDeque<(Duration, Arrival)>,
+    /// Bytes in the pieces.
+    bytes: usize,
     last_arrival: Duration,
     /// Nothing that is written reaches anybody any more.
     leads_nowhere: bool,
@@ -71,6 +73,15 @@ impl End {
         match self {
             End::Client => End::Server,
             End::Server => End::Client,
+        }
+    }
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        match self {
+            Arrival::Bytes(bytes) => bytes.len(),
+            Arrival::Over => 0,
         }
     }
 }
@@ -89,7 +100,7 @@ impl Network {
 
     /// How many bytes an end could write now.
     pub fn room(&self, id: ConnectionId, from: End) -> usize {
-        self.pipe(id, from.other()).map_or(0, |pipe| self.conduct.capacity.saturating_sub(pipe.bytes()))
+        self.pipe(id, from.other()).map_or(0, |pipe| self.conduct.capacity.saturating_sub(pipe.bytes))
     }
 
     /// An end writes; the bytes travel in pieces of random length.
@@ -108,6 +119,7 @@ impl Network {
     pub fn read(&mut self, id: ConnectionId, end: End, now: Duration) -> Option<Arrival> {
         let pipe = self.pipe_mut(id, end)?;
         let (_, arrival) = pipe.pieces.pop_front_if(|(at, _)| *at <= now)?;
+        pipe.bytes -= arrival.bytes();
         if matches!(arrival, Arrival::Over) {
             self.forget(id, end);
         }
@@ -136,7 +148,7 @@ impl Network {
         let reset = random.random_bool(RESETS);
         if let Some(pipe) = self.pipe_mut(id, end.other()).filter(|pipe| !pipe.leads_nowhere) {
             if reset {
-                pipe.pieces.clear();
+                pipe.clear();
             }
             pipe.send(Arrival::Over, now + latency);
             pipe.leads_nowhere = true;
@@ -202,21 +214,19 @@ impl Pipe {
     fn send(&mut self, arrival: Arrival, at: Duration) {
         if !self.leads_nowhere {
             self.last_arrival = self.last_arrival.max(at);
+            self.bytes += arrival.bytes();
             self.pieces.push_back((self.last_arrival, arrival));
         }
     }
 
     fn lose(&mut self) {
-        self.pieces.clear();
+        self.clear();
         self.leads_nowhere = true;
     }
 
-    fn bytes(&self) -> usize {
-        let lengths = self.pieces.iter().map(|(_, arrival)| match arrival {
-            Arrival::Bytes(bytes) => bytes.len(),
-            Arrival::Over => 0,
-        });
-        lengths.sum()
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.bytes = 0;
     }
 }
 

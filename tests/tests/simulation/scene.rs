@@ -14,6 +14,9 @@ use crate::network::{Conduct, Network, millis};
 /// What the server's clock shows when a world begins: some day in 2026.
 const BEGINNING: Timestamp = Timestamp(1_790_000_000_000);
 
+/// How much is told of each thing that happens, where somebody wants to follow a single run.
+const TOLD_CHARS: usize = 600;
+
 /// Something that happens at a moment of its own. Who it was meant for may be gone by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
@@ -123,7 +126,8 @@ impl Scene {
     /// Tells what happens, where somebody wants to follow a single run.
     pub fn tell(&self, what: impl FnOnce() -> String) {
         if self.tells {
-            println!("{:>12.6} {}", self.now.as_secs_f64(), what());
+            let what: String = what().chars().take(TOLD_CHARS).collect();
+            println!("{:>12.6} {what}", self.now.as_secs_f64());
         }
     }
 }

@@ -88,7 +88,7 @@ impl Plan {
                 people,
                 pause_ms: 0..=[2_000, 20_000][random.random_range(0..2)],
                 burst: if !is_slow && random.random_bool(0.2) { 80 } else { 5 },
-                messages: 120,
+                messages: if large { 25 } else { 120 },
                 body: if large { 60_000 } else { 200 },
             },
             setup: Setup {
