@@ -104,13 +104,22 @@ pub fn not_an_address(error: &NotAnAddress, texts: &Texts) -> String {
 
 /// The word for a state.
 pub fn state(state: &State, texts: &Texts) -> String {
-    texts.get(match state {
+    texts.get(state_key(state))
+}
+
+/// So many in a state.
+pub fn states(state: &State, number: usize, texts: &Texts) -> String {
+    texts.with(&format!("{}-count", state_key(state)), &[("count", count(number))])
+}
+
+fn state_key(state: &State) -> &'static str {
+    match state {
         State::Queued { .. } => "state-queued",
         State::Accepted { .. } => "state-accepted",
         State::Delivered { .. } => "state-delivered",
         State::Read { .. } => "state-read",
         State::Refused { .. } => "state-refused",
-    })
+    }
 }
 
 /// Why a message waits or was refused, where there is something to say.

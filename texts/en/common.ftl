@@ -19,6 +19,31 @@ state-accepted = accepted
 state-delivered = delivered
 state-read = read
 state-refused = refused
+state-queued-count =
+    { $count ->
+        [one] 1 queued
+       *[other] { $count } queued
+    }
+state-accepted-count =
+    { $count ->
+        [one] 1 accepted
+       *[other] { $count } accepted
+    }
+state-delivered-count =
+    { $count ->
+        [one] 1 delivered
+       *[other] { $count } delivered
+    }
+state-read-count =
+    { $count ->
+        [one] 1 read
+       *[other] { $count } read
+    }
+state-refused-count =
+    { $count ->
+        [one] 1 refused
+       *[other] { $count } refused
+    }
 refused-unknown_recipient = nobody here has that name
 refused-not_a_member = only those who are in the room can write to it
 refused-too_large = it is too large for this server

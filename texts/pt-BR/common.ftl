@@ -19,6 +19,31 @@ state-accepted = aceita
 state-delivered = entregue
 state-read = lida
 state-refused = recusada
+state-queued-count =
+    { $count ->
+        [one] 1 na fila
+       *[other] { $count } na fila
+    }
+state-accepted-count =
+    { $count ->
+        [one] 1 aceita
+       *[other] { $count } aceitas
+    }
+state-delivered-count =
+    { $count ->
+        [one] 1 entregue
+       *[other] { $count } entregues
+    }
+state-read-count =
+    { $count ->
+        [one] 1 lida
+       *[other] { $count } lidas
+    }
+state-refused-count =
+    { $count ->
+        [one] 1 recusada
+       *[other] { $count } recusadas
+    }
 refused-unknown_recipient = ninguém aqui tem esse nome
 refused-not_a_member = só quem está na sala pode escrever nela
 refused-too_large = é grande demais para este servidor

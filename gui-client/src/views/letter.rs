@@ -1,7 +1,7 @@
 //! A message that is open for reading, or one that was sent with what became of it.
 
 use eframe::egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
-use malote_client::archive::{Letter, Sent, State};
+use malote_client::archive::{Letter, Recipient, Sent, State};
 use malote_client::explain;
 use malote_common::text;
 
@@ -29,35 +29,36 @@ fn received(ui: &mut Ui, letter: &Letter, view: &mut View) {
         let time = format!("· {}", view.clock.full(letter.accepted_at, view.texts));
         ui.label(RichText::new(time).color(palette.weak));
     });
-    body(ui, ("letter", letter.row), &letter.body);
+    body(ui, ("letter", letter.row), &letter.body, |_| {});
 }
 
 fn sent(ui: &mut Ui, sent: &Sent, view: &mut View) {
     let refused = sent.recipients.iter().any(|recipient| matches!(recipient.state, State::Refused { .. }));
     let action = if refused { Action::EditAgain } else { Action::Close };
     head(ui, &sent.subject, action, view);
-    let palette = theme::palette(ui);
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = theme::WIDE;
-        for recipient in &sent.recipients {
-            let (mut state, color) = (explain::state(&recipient.state, view.texts), color(&recipient.state, ui));
-            if let State::Delivered { at, .. } | State::Read { at, .. } = &recipient.state {
-                let time = view.clock.short(*at, view.texts);
-                state = view.texts.with("state-at", &[("state", state.into()), ("time", time.into())]);
-            }
-            if let Some(reason) = explain::reason(&recipient.state, view.texts) {
-                state = format!("{state}: {reason}");
-            }
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = theme::SMALL;
-                ui.label(RichText::new(&recipient.address).font(theme::bold_font()));
-                ui.label(RichText::new(state).color(color));
-            });
-        }
-        let time = format!("· {}", view.clock.full(sent.sent_at, view.texts));
-        ui.label(RichText::new(time).color(palette.weak));
+    let time = RichText::new(view.clock.full(sent.sent_at, view.texts)).color(theme::palette(ui).weak);
+    ui.label(time);
+    body(ui, ("sent", sent.row), &sent.body, |ui| {
+        sent.recipients.iter().for_each(|recipient| outcome(ui, recipient, view));
+        ui.separator();
     });
-    body(ui, ("sent", sent.row), &sent.body);
+}
+
+/// What became of a message for one recipient, with the reason where there is one.
+fn outcome(ui: &mut Ui, recipient: &Recipient, view: &View) {
+    let mut state = explain::state(&recipient.state, view.texts);
+    if let State::Delivered { at, .. } | State::Read { at, .. } = &recipient.state {
+        let time = view.clock.short(*at, view.texts);
+        state = view.texts.with("state-at", &[("state", state.into()), ("time", time.into())]);
+    }
+    if let Some(reason) = explain::reason(&recipient.state, view.texts) {
+        state = format!("{state}: {reason}");
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::SMALL;
+        ui.label(RichText::new(&recipient.address).font(theme::bold_font()));
+        ui.label(RichText::new(state).color(color(&recipient.state, ui)));
+    });
 }
 
 fn color(state: &State, ui: &Ui) -> eframe::egui::Color32 {
@@ -83,10 +84,12 @@ fn head(ui: &mut Ui, subject: &str, action: Action, view: &mut View) {
     });
 }
 
-fn body(ui: &mut Ui, id: (&str, i64), body: &str) {
+/// The text of a message, behind what else there is to read.
+fn body(ui: &mut Ui, id: (&str, i64), body: &str, before: impl FnOnce(&mut Ui)) {
     ui.separator();
     ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
         ui.set_max_width(theme::LETTER_WIDTH.min(ui.available_width()));
+        before(ui);
         ui.add(Label::new(text::harmless(body)).wrap().selectable(true));
     });
 }

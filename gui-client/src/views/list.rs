@@ -268,20 +268,24 @@ fn recipients(sent: &Sent, texts: &Texts) -> String {
 
 /// What became of a message: one word where it is the same for all, otherwise each kind with its number.
 pub fn states(sent: &Sent, texts: &Texts) -> String {
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    if let [only] = sent.recipients.as_slice()
+        && let Some(reason) = explain::reason(&only.state, texts)
+    {
+        return format!("{}: {reason}", explain::state(&only.state, texts));
+    }
+    let mut counts: Vec<(&State, usize)> = Vec::new();
     for recipient in &sent.recipients {
-        let word = match (explain::state(&recipient.state, texts), explain::reason(&recipient.state, texts)) {
-            (word, Some(reason)) if sent.recipients.len() == 1 => format!("{word}: {reason}"),
-            (word, _) => word,
+        let same = |(known, _): &&mut (&State, usize)| {
+            std::mem::discriminant(*known) == std::mem::discriminant(&recipient.state)
         };
-        match counts.iter_mut().find(|(known, _)| *known == word) {
+        match counts.iter_mut().find(same) {
             Some((_, count)) => *count += 1,
-            None => counts.push((word, 1)),
+            None => counts.push((&recipient.state, 1)),
         }
     }
     match counts.as_slice() {
-        [(word, _)] => word.clone(),
-        many => many.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", "),
+        [(state, 1)] => explain::state(state, texts),
+        many => many.iter().map(|(state, count)| explain::states(state, *count, texts)).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -312,7 +316,7 @@ mod tests {
         let delivered = || State::Delivered { seq: 1, at: Timestamp(0) };
         assert_eq!(states(&sent(vec![delivered()]), &texts), "entregue");
         assert_eq!(states(&sent(vec![refused()]), &texts), "recusada: ninguém aqui tem esse nome");
-        assert_eq!(states(&sent(vec![delivered(), delivered(), refused()]), &texts), "2 entregue, 1 recusada");
+        assert_eq!(states(&sent(vec![delivered(), delivered(), refused()]), &texts), "2 entregues, 1 recusada");
     }
 
     #[test]

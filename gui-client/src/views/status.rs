@@ -78,10 +78,11 @@ fn options(ui: &mut Ui, model: &Model, view: &mut View) {
         }
         if let Ok(Some(key)) = view.reader.fingerprint_at(&model.server.to_string()) {
             ui.separator();
-            let palette = theme::palette(ui);
-            ui.label(RichText::new(view.texts.get("options-server-key")).font(theme::small_font()));
-            let key = RichText::new(key.to_string()).font(theme::small_font()).color(palette.weak);
-            ui.add(Label::new(key).wrap().selectable(true));
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.label(RichText::new(view.texts.get("options-server-key")).font(theme::small_font()));
+                let key = RichText::new(key.to_string()).font(theme::small_font()).color(theme::palette(ui).weak);
+                ui.add(Label::new(key).wrap().selectable(true));
+            });
         }
     });
 }
