@@ -22,6 +22,8 @@ pub struct Outbox {
     /// Under way, by counter.
     under_way: BTreeMap<u64, Waiting>,
     next_counter: u64,
+    /// How many messages have come in here; the next one's place in the order.
+    written: u64,
     /// The first counter used since a passing refusal was last heard of; nothing sent from then on rests on an answer
     /// from before.
     since: u64,
@@ -47,6 +49,7 @@ impl Outbox {
             waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
             next_counter,
+            written: open.len() as u64,
             since: next_counter,
             paused_until: None,
         };
@@ -66,10 +69,9 @@ impl Outbox {
     }
 
     pub fn compose(&mut self, message: Message) {
-        let last = self.waiting.iter().chain(self.under_way.values()).map(|waiting| waiting.order).max();
         let targets = (0..message.to.len() as u8).collect();
-        let order = last.map_or(0, |last| last + 1);
-        self.waiting.push_back(Waiting::new(order, message, targets, Timestamp::default()));
+        self.waiting.push_back(Waiting::new(self.written, message, targets, Timestamp::default()));
+        self.written += 1;
     }
 
     /// The server knows the counters up to `last_counter`. Returns what is under way, to be sent again as it was.

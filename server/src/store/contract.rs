@@ -230,15 +230,20 @@ fn reading_tells_authors_once<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(receipts(one(&mut store, Operation::Read { mailbox: ids[0].mailbox, seqs: vec![1] })), []);
 }
 
-fn a_full_mailbox_refuses_and_recovers<S: Store>(open: &dyn Fn() -> S) {
-    let mut store = open();
-    let ids = people(&mut store, 2);
-    let fill = (1..=limits::MAILBOX_ENTRIES).map(|counter| Operation::Submit {
-        author: ids[0].person,
+/// Sends Usuario1 as much as may wait, with counters from 1.
+fn fill(store: &mut impl Store, author: &Login) {
+    let submissions = (1..=limits::MAILBOX_ENTRIES).map(|counter| Operation::Submit {
+        author: author.person,
         device: DEVICE,
         submission: submission(counter, &["Usuario1"], ""),
     });
-    store.commit(&fill.collect::<Vec<_>>(), Timestamp(1)).unwrap();
+    store.commit(&submissions.collect::<Vec<_>>(), Timestamp(1)).unwrap();
+}
+
+fn a_full_mailbox_refuses_and_recovers<S: Store>(open: &dyn Fn() -> S) {
+    let mut store = open();
+    let ids = people(&mut store, 2);
+    fill(&mut store, &ids[0]);
     let next = limits::MAILBOX_ENTRIES + 1;
     assert_eq!(submit(&mut store, &ids[0], submission(next, &["Usuario1"], "")).0, [Outcome::MailboxFull]);
     one(&mut store, Operation::Acknowledge { mailbox: ids[1].mailbox, seq: 1 });
@@ -251,12 +256,7 @@ fn a_full_mailbox_refuses_and_recovers<S: Store>(open: &dyn Fn() -> S) {
 fn nothing_overtakes_what_was_refused_for_now<S: Store>(open: &dyn Fn() -> S) {
     let mut store = open();
     let ids = people(&mut store, 2);
-    let fill = (1..=limits::MAILBOX_ENTRIES).map(|counter| Operation::Submit {
-        author: ids[0].person,
-        device: DEVICE,
-        submission: submission(counter, &["Usuario1"], ""),
-    });
-    store.commit(&fill.collect::<Vec<_>>(), Timestamp(1)).unwrap();
+    fill(&mut store, &ids[0]);
     let next = limits::MAILBOX_ENTRIES + 1;
     let unaware = |counter| Submission { since: next, ..submission(counter, &["Usuario1"], "") };
     assert_eq!(submit(&mut store, &ids[0], unaware(next)).0, [Outcome::MailboxFull]);
