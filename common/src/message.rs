@@ -58,7 +58,7 @@ pub struct Submission {
     pub counter: u64,
     /// The first counter used since the author's program last heard of a passing refusal. Where a submission was
     /// refused for a passing reason, those behind it that were sent before that was known are refused as well
-    /// ([`Outcome::OutOfTurn`]): otherwise they would overtake it.
+    /// ([`Outcome::OutOfTurn`]): otherwise they would overtake it. 0 makes it an [inquiry](Submission::is_inquiry).
     pub since: u64,
     /// Which of `message.to` to deliver to, as indices in rising order.
     pub targets: Vec<u8>,
@@ -167,6 +167,13 @@ impl Submission {
         let rising = self.targets.is_sorted_by(|a, b| a < b);
         let within = self.targets.last().is_some_and(|last| usize::from(*last) < recipients);
         (!rising || !within || self.counter == 0 || self.since > self.counter).then_some(Outcome::Invalid)
+    }
+
+    /// Whether it only asks what became of an earlier attempt with this counter, whose answer was lost with the
+    /// connection. Where that was never carried out, it is not carried out now either: what stood before it may have been
+    /// refused meanwhile.
+    pub fn is_inquiry(&self) -> bool {
+        self.since == 0
     }
 
     /// Whether it was sent without knowing that the one with the counter `refused` was refused for a passing reason.

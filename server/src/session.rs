@@ -341,9 +341,8 @@ impl Session {
             return self.close(Closing::ProtocolError);
         }
         let recipients = submission.targets.len();
-        // A retry of what may have been carried out already is the store's to answer: refused here, it would come
-        // again under another counter and be carried out twice.
-        if submission.counter <= active.login.last_counter {
+        // Only the store knows. Refused here, what was carried out would come again under another counter.
+        if submission.is_inquiry() {
             active.unanswered += 1;
             return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
         }

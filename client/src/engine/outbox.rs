@@ -15,6 +15,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// In the place of `since`: the server is to answer what became of an attempt, and not to carry it out.
+const INQUIRY: u64 = 0;
+
 /// Messages that are open, in the order in which they were written.
 pub struct Outbox {
     /// Not under way: waiting for the connection, the window, or their pause to end.
@@ -24,8 +27,7 @@ pub struct Outbox {
     next_counter: u64,
     /// How many messages have come in here; the next one's place in the order.
     written: u64,
-    /// The first counter used since a passing refusal was last heard of; nothing sent from then on rests on an answer
-    /// from before.
+    /// The first counter used since a passing refusal was last heard of, or the connection was made.
     since: u64,
     /// The server takes nothing from us before this.
     paused_until: Option<Instant>,
@@ -74,7 +76,7 @@ impl Outbox {
         self.written += 1;
     }
 
-    /// The server knows the counters up to `last_counter`. Returns what is under way, to be sent again as it was.
+    /// The server knows the counters up to `last_counter`. Returns inquiries after what is under way.
     pub fn connected(&mut self, last_counter: u64) -> Vec<Submission> {
         self.next_counter = self.next_counter.max(last_counter + 1);
         // Answers older than the window are not kept by the server. A device that follows the rules never needs one,
@@ -87,12 +89,8 @@ impl Outbox {
                 self.put_back(waiting);
             }
         }
-        // Which of them came behind one whose refusal we heard of, and its own was lost with the connection, is not
-        // known any more: none may be carried out now if any within the window before it was refused.
-        if let Some(oldest) = self.under_way.keys().next() {
-            self.since = oldest.saturating_sub(limits::WINDOW - 1).max(1);
-        }
-        self.under_way.iter().map(|(counter, waiting)| waiting.submission(*counter, self.since)).collect()
+        self.since = self.next_counter;
+        self.under_way.iter().map(|(counter, waiting)| waiting.submission(*counter, INQUIRY)).collect()
     }
 
     pub fn disconnected(&mut self) {
@@ -175,7 +173,7 @@ impl Outbox {
     }
 
     /// The messages, with their indices, that overtake nothing if they go: none before them waits for one of their
-    /// recipients, or may have been refused without our having heard of it.
+    /// recipients, or is under way and may be refused without the server's holding them back for it.
     fn in_turn(&self) -> impl Iterator<Item = (usize, &Waiting)> {
         let doubtful = self.under_way.range(..self.since).flat_map(|(_, waiting)| waiting.addresses());
         let mut held: HashSet<&str> = doubtful.collect();

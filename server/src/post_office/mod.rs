@@ -97,7 +97,7 @@ pub struct PostOffice<S> {
     store: S,
     max_clients: usize,
     sessions: HashMap<SessionId, Present>,
-    devices: HashMap<([u8; 32], DeviceId), SessionId>,
+    devices: HashMap<(PersonId, DeviceId), SessionId>,
     /// The sessions that want a mailbox's new entries.
     readers: HashMap<MailboxId, Vec<SessionId>>,
     /// How many sessions each connected person has.
@@ -108,7 +108,6 @@ pub struct PostOffice<S> {
 
 /// A session that has logged in.
 struct Present {
-    key: [u8; 32],
     person: PersonId,
     name: Name,
     device: DeviceId,
@@ -141,9 +140,8 @@ impl<S: Store> PostOffice<S> {
         batch: Vec<(SessionId, Request)>,
         now: Timestamp,
     ) -> Result<Vec<(SessionId, Event)>, StoreError> {
-        let mut replaced = HashSet::new();
         let operations: Vec<Option<Operation>> =
-            batch.iter().map(|(id, request)| self.operation(*id, request, &mut replaced)).collect();
+            batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
         let mut answers = self.commit(&operations, now)?.into_iter();
         let mut effects = Effects::default();
         for ((session, request), operation) in batch.into_iter().zip(operations) {
@@ -154,14 +152,12 @@ impl<S: Store> PostOffice<S> {
         Ok(effects.events)
     }
 
-    /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it. Nor for
-    /// one that another session has `replaced` before it in the batch: what a login tells of the device stays true.
-    fn operation(&self, session: SessionId, request: &Request, replaced: &mut HashSet<SessionId>) -> Option<Operation> {
+    /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it.
+    fn operation(&self, session: SessionId, request: &Request) -> Option<Operation> {
         if let Request::Login { key, device } = request {
-            replaced.extend(self.devices.get(&(*key, *device)).filter(|other| **other < session));
             return Some(Operation::Login { key: *key, device: *device });
         }
-        let present = self.sessions.get(&session).filter(|_| !replaced.contains(&session))?;
+        let present = self.sessions.get(&session)?;
         match request {
             Request::Submit(submission) => Some(Operation::Submit {
                 author: present.person,
@@ -211,8 +207,8 @@ impl<S: Store> PostOffice<S> {
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
         match (request, answer) {
-            (Request::Login { key, device }, Some(Answer::LoggedIn(login))) => {
-                self.log_in(session, key, device, login, effects)
+            (Request::Login { device, .. }, Some(Answer::LoggedIn(login))) => {
+                self.log_in(session, device, login, effects)
             }
             (Request::Login { .. }, _) => effects.tell(session, Event::Full),
             (Request::Submit(submission), Some(Answer::Submitted { outcomes, appended })) => {
@@ -246,8 +242,8 @@ impl<S: Store> PostOffice<S> {
         Ok(())
     }
 
-    fn log_in(&mut self, session: SessionId, key: [u8; 32], device: DeviceId, login: Login, effects: &mut Effects) {
-        if let Some(other) = self.devices.get(&(key, device)).copied() {
+    fn log_in(&mut self, session: SessionId, device: DeviceId, login: Login, effects: &mut Effects) {
+        if let Some(other) = self.devices.get(&(login.person, device)).copied() {
             // The proof of a connection that its client has given up may arrive after that of the next one.
             if other > session {
                 return effects.tell(session, Event::Superseded);
@@ -259,17 +255,17 @@ impl<S: Store> PostOffice<S> {
             effects.tell(session, Event::Full);
             return;
         }
-        self.devices.insert((key, device), session);
+        self.devices.insert((login.person, device), session);
         *self.connected.entry(login.person).or_insert(0) += 1;
         effects.changed.insert(login.person, login.name.clone());
         let (person, name, mailbox) = (login.person, login.name.clone(), login.mailbox);
-        self.sessions.insert(session, Present { key, person, name, device, mailbox });
+        self.sessions.insert(session, Present { person, name, device, mailbox });
         effects.tell(session, Event::LoggedIn(login));
     }
 
     fn leave(&mut self, session: SessionId, effects: &mut Effects) {
         let Some(present) = self.sessions.remove(&session) else { return };
-        self.devices.remove(&(present.key, present.device));
+        self.devices.remove(&(present.person, present.device));
         self.watchers.remove(&session);
         if let Some(readers) = self.readers.get_mut(&present.mailbox) {
             readers.retain(|reader| *reader != session);

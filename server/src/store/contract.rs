@@ -15,7 +15,8 @@ pub fn check<S: Store>(open: impl Fn() -> S, reset: impl Fn()) {
         submissions_are_carried_out_once,
         a_counter_serves_one_message,
         the_last_answers_are_kept_and_older_ones_refused,
-        counters_rise_and_none_is_missing,
+        nothing_overtakes_what_is_missing,
+        inquiries_are_answered_and_never_carried_out,
         every_recipient_gets_an_outcome,
         one_person_under_two_names_gets_one_entry,
         seqs_have_no_gaps_and_pages_are_bounded,
@@ -131,7 +132,7 @@ fn the_last_answers_are_kept_and_older_ones_refused<S: Store>(open: &dyn Fn() ->
     assert_eq!(submit(&mut store, &ids[0], submission(1, &["Usuario1"], "oi")), (vec![Outcome::Invalid], vec![]));
 }
 
-fn counters_rise_and_none_is_missing<S: Store>(open: &dyn Fn() -> S) {
+fn nothing_overtakes_what_is_missing<S: Store>(open: &dyn Fn() -> S) {
     let mut store = open();
     let ids = people(&mut store, 2);
     let unaware = |counter, since| Submission { since, ..submission(counter, &["Usuario1"], "oi") };
@@ -142,14 +143,19 @@ fn counters_rise_and_none_is_missing<S: Store>(open: &dyn Fn() -> S) {
     assert!(refused(submit(&mut store, &ids[0], unaware(3, 1))));
     assert!(refused(submit(&mut store, &ids[0], unaware(3, 2))));
     assert_eq!(submit(&mut store, &ids[0], unaware(4, 4)).1.len(), 1);
-    // Now 2 and 3 would come behind what was written after them.
+    assert_eq!(submit(&mut store, &ids[0], unaware(5, 4)).1.len(), 1);
+}
+
+fn inquiries_are_answered_and_never_carried_out<S: Store>(open: &dyn Fn() -> S) {
+    let mut store = open();
+    let ids = people(&mut store, 2);
+    let inquiry = |counter| Submission { since: 0, ..submission(counter, &["Usuario1"], "oi") };
+    let (accepted, _) = submit(&mut store, &ids[0], submission(1, &["Usuario1"], "oi"));
     drop(store);
     let mut store = open();
-    assert!(refused(submit(&mut store, &ids[0], unaware(2, 1))));
-    assert!(refused(submit(&mut store, &ids[0], unaware(3, 3))));
-    assert_eq!(submit(&mut store, &ids[0], unaware(1, 1)).0.len(), 1);
-    assert_eq!(submit(&mut store, &ids[0], unaware(5, 4)).1.len(), 1);
-    assert_eq!(login(&mut store, 0).last_counter, 5);
+    assert_eq!(submit(&mut store, &ids[0], inquiry(1)), (accepted, vec![]));
+    assert_eq!(submit(&mut store, &ids[0], inquiry(2)), (vec![Outcome::OutOfTurn], vec![]));
+    assert_eq!(login(&mut store, 0).last_counter, 1);
 }
 
 fn every_recipient_gets_an_outcome<S: Store>(open: &dyn Fn() -> S) {

@@ -31,9 +31,9 @@ pub struct PersonId(pub u64);
 /// [`malote_common::limits::WINDOW`] counters gives the same answer and appends nothing. Acknowledging or reading
 /// what is acknowledged or read already appends nothing.
 ///
-/// *In turn.* A device's submissions are carried out in rising order of their counters, and one only if none that it
-/// [`Submission::would_overtake`] was refused for a passing reason or is missing; it is refused as
-/// [`Outcome::OutOfTurn`] otherwise.
+/// *In turn.* What is not answered already is refused as [`Outcome::OutOfTurn`] where it is an inquiry, or where it
+/// [would overtake](Submission::would_overtake) one that was refused for a passing reason, here or on its way: that one
+/// is missing between the device's highest counter and it.
 ///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
 /// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]

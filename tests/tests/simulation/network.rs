@@ -10,6 +10,11 @@ use rand::rngs::StdRng;
 /// How likely it is that a program's end resets its connection, so that what it sent last is lost.
 const RESETS: f64 = 0.3;
 
+/// How likely a connection is to be slow, and how slow it is then: so what was sent over one may arrive after what was
+/// sent later over another.
+const SLOW: f64 = 0.2;
+const SLOWNESS: u64 = 10;
+
 /// How likely it is that an end of a cut connection ever hears of it, and in what time. Otherwise pings find out.
 const HEARS_OF_CUT: f64 = 0.7;
 const HEARS_WITHIN_MS: RangeInclusive<u64> = 0..=3_000;
@@ -36,7 +41,8 @@ pub enum Arrival {
 /// How this network behaves.
 #[derive(Clone, Debug)]
 pub struct Conduct {
-    pub latency_ms: RangeInclusive<u64>,
+    /// Milliseconds that a piece takes at most.
+    pub latency_ms: u64,
     /// Bytes that travel together at most.
     pub piece: usize,
     /// Bytes that can be under way in one direction; a writer waits beyond that.
@@ -49,8 +55,9 @@ pub struct Network {
     opened: u64,
 }
 
-#[derive(Default)]
 struct Connection {
+    /// How many times longer than usual everything takes here.
+    slowness: u64,
     to_client: Pipe,
     to_server: Pipe,
 }
@@ -91,10 +98,11 @@ impl Network {
         Network { conduct, connections: BTreeMap::new(), opened: 0 }
     }
 
-    pub fn connect(&mut self) -> ConnectionId {
+    pub fn connect(&mut self, random: &mut StdRng) -> ConnectionId {
         self.opened += 1;
         let id = ConnectionId(self.opened);
-        self.connections.insert(id, Connection::default());
+        let slowness = if random.random_bool(SLOW) { SLOWNESS } else { 1 };
+        self.connections.insert(id, Connection { slowness, to_client: Pipe::default(), to_server: Pipe::default() });
         id
     }
 
@@ -105,7 +113,7 @@ impl Network {
 
     /// An end writes; the bytes travel in pieces of random length.
     pub fn write(&mut self, id: ConnectionId, from: End, bytes: &[u8], now: Duration, random: &mut StdRng) {
-        let Conduct { latency_ms, piece, .. } = self.conduct.clone();
+        let (latency_ms, piece) = (self.latency_ms(id), self.conduct.piece);
         let Some(pipe) = self.pipe_mut(id, from.other()) else { return };
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -144,7 +152,7 @@ impl Network {
     /// An end closes the connection, or its program has died. What it sent may still arrive, and the other end hears of
     /// it behind that.
     pub fn close(&mut self, id: ConnectionId, end: End, now: Duration, random: &mut StdRng) {
-        let latency = millis(random, &self.conduct.latency_ms.clone());
+        let latency = millis(random, &self.latency_ms(id));
         let reset = random.random_bool(RESETS);
         if let Some(pipe) = self.pipe_mut(id, end.other()).filter(|pipe| !pipe.leads_nowhere) {
             if reset {
@@ -170,6 +178,11 @@ impl Network {
     /// Whether nothing is under way that anybody will read.
     pub fn is_idle(&self) -> bool {
         self.pipes().all(|pipe| pipe.pieces.is_empty())
+    }
+
+    fn latency_ms(&self, id: ConnectionId) -> RangeInclusive<u64> {
+        let slowness = self.connections.get(&id).map_or(1, |connection| connection.slowness);
+        0..=self.conduct.latency_ms * slowness
     }
 
     /// An end has no more to do with the connection; it is gone when neither has.

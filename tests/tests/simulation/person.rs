@@ -15,8 +15,8 @@ use crate::network::ConnectionId;
 use crate::program::{Killed, Program};
 use crate::scene::{Happening, Scene};
 
-/// How long a program that was killed stays away.
-const AWAY_MS: RangeInclusive<u64> = 0..=8_000;
+/// How long a program that was killed stays away: often it is started again at once.
+const AWAY_MS: [RangeInclusive<u64>; 2] = [0..=100, 0..=8_000];
 
 /// How people write.
 #[derive(Clone, Debug)]
@@ -93,7 +93,8 @@ impl Person {
             scene.tell(|| format!("{}: killed", self.number));
             program.hang_up(scene);
             self.is_online = false;
-            scene.later(AWAY_MS, Happening::StartProgram { person: self.number });
+            let away_ms = scene.choose(&AWAY_MS);
+            scene.later(away_ms, Happening::StartProgram { person: self.number });
         }
     }
 

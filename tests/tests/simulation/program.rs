@@ -1,5 +1,8 @@
 //! A person's program at work: an engine and an archive, driven as `malote_client::client` drives them.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use malote_client::archive::Change;
 use malote_client::engine::{Engine, Now, Output};
 use malote_client::{Archive, Command, Event, Problem, Profile};
@@ -15,8 +18,8 @@ pub const SERVER: &str = "servidor:44765";
 /// The server's key, which never changes here.
 const FINGERPRINT: Fingerprint = Fingerprint([1; 32]);
 
-/// The time that a lost packet costs an attempt to connect, and the rest of the way.
-const DIALLING_MS: std::ops::RangeInclusive<u64> = 1..=300;
+/// How long an attempt to connect takes: longer where a packet is lost.
+const DIALLING_MS: [RangeInclusive<u64>; 2] = [0..=20, 0..=2_000];
 
 /// The program was killed in the middle of its work.
 #[derive(Debug)]
@@ -120,7 +123,7 @@ impl Program {
     }
 
     /// When the program does something of its own accord.
-    pub fn deadline(&self, scene: &Scene) -> Option<std::time::Duration> {
+    pub fn deadline(&self, scene: &Scene) -> Option<Duration> {
         self.engine.deadline(self.now(scene)).map(|at| scene.time_of(at))
     }
 
@@ -186,7 +189,8 @@ impl Program {
                 let attempt = scene.unique();
                 self.outgoing.clear();
                 self.dialling = Some(attempt);
-                scene.later(DIALLING_MS, Happening::Dialled { person: self.person, attempt });
+                let dialling_ms = scene.choose(&DIALLING_MS);
+                scene.later(dialling_ms, Happening::Dialled { person: self.person, attempt });
             }
             Output::Send(bytes) => self.outgoing.extend(bytes),
             Output::Disconnect => {

@@ -100,6 +100,10 @@ impl Scene {
         self.random.random_range(range)
     }
 
+    pub fn choose<T: Clone>(&mut self, among: &[T]) -> T {
+        among[self.random.random_range(0..among.len())].clone()
+    }
+
     /// A number that was never given out before, and greater than all that were.
     pub fn unique(&mut self) -> u64 {
         self.numbers += 1;

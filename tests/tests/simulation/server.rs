@@ -18,14 +18,14 @@ use rand::{Rng, RngExt, SeedableRng};
 use crate::network::{Arrival, ConnectionId, End};
 use crate::scene::{Happening, Scene};
 
-/// From a request to the commit that it is part of.
-const COMMIT_MS: RangeInclusive<u64> = 0..=40;
+/// From a request to the commit that it is part of; now and then the disk is slow.
+const COMMIT_MS: [RangeInclusive<u64>; 4] = [0..=5, 0..=40, 0..=40, 0..=1_000];
 
-/// From an event to the session that takes it.
-const EVENT_MS: RangeInclusive<u64> = 0..=20;
+/// From an event to the session that takes it; now and then it has other things to do.
+const EVENT_MS: [RangeInclusive<u64>; 4] = [0..=1, 0..=20, 0..=20, 0..=300];
 
 /// From an event that was left out to the session that learns of it.
-const MISSED_MS: RangeInclusive<u64> = 0..=500;
+const MISSED_MS: RangeInclusive<u64> = 0..=200;
 
 /// How the server is set up, and how its sessions fare.
 #[derive(Clone, Debug)]
@@ -165,7 +165,8 @@ impl Server {
         let progressed = ids.into_iter().filter(|id| up.pump(*id, scene)).count() > 0;
         if !up.queue.is_empty() && !up.is_commit_planned {
             up.is_commit_planned = true;
-            scene.later(COMMIT_MS, Happening::Commit { life: self.life });
+            let commit_ms = scene.choose(&COMMIT_MS);
+            scene.later(commit_ms, Happening::Commit { life: self.life });
         }
         progressed
     }
@@ -289,7 +290,8 @@ impl Up {
                     conversation.events.push_back(event);
                 }
             }
-            scene.later(EVENT_MS, Happening::TakeEvents { session: id });
+            let event_ms = scene.choose(&EVENT_MS);
+            scene.later(event_ms, Happening::TakeEvents { session: id });
         }
     }
 }

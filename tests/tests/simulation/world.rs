@@ -20,7 +20,7 @@ use crate::server::{Server, Setup};
 const DOWN_MS: RangeInclusive<u64> = 0..=8_000;
 
 /// How long the world may take to come to rest once nothing goes wrong any more.
-const REST_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+const REST_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// Steps of one run; far more than any needs.
 const STEPS: u64 = 3_000_000;
@@ -80,7 +80,7 @@ impl Plan {
         let slow = Rate { burst: random.random_range(1..=6), per_second: random.random_range(1..=5) };
         Plan {
             conduct: Conduct {
-                latency_ms: 0..=slowest,
+                latency_ms: slowest,
                 piece,
                 capacity: [500, 8_000, 60_000][random.random_range(0..3)].max(piece),
             },
@@ -267,7 +267,7 @@ impl World {
         } else if self.has_faults && self.scene.chance(0.05) {
             Err(Problem::Unreachable)
         } else {
-            let connection = self.scene.network.connect();
+            let connection = self.scene.network.connect(&mut self.scene.random);
             let mut exporter = [0; 32];
             self.scene.random.fill_bytes(&mut exporter);
             self.server.accept(connection, exporter, &mut self.scene);
