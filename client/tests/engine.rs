@@ -31,6 +31,14 @@ impl Table {
         table
     }
 
+    /// Loses the connection and makes another one.
+    fn reconnect(&mut self, last_counter: u64) -> Vec<Output> {
+        self.engine.disconnected(Problem::Lost, self.now);
+        self.now.instant += Duration::from_secs(1);
+        self.now.wall.0 += 1000;
+        self.connect(last_counter)
+    }
+
     fn connect(&mut self, last_counter: u64) -> Vec<Output> {
         self.engine.tick(self.now);
         assert!(self.outputs().contains(&Output::Connect));
@@ -142,26 +150,66 @@ fn what_came_is_on_disk_before_it_is_acknowledged() {
 fn a_lost_answer_is_asked_for_with_the_same_counter() {
     let mut table = Table::online();
     table.send("Usuario1");
-    let first = submissions(&table.outputs());
-    table.engine.disconnected(Problem::Lost, table.now);
+    let first = submissions(&table.outputs()).remove(0);
+    // 0 says that it is not to be carried out now: it may have lost its turn.
+    assert_eq!(submissions(&table.reconnect(1)), [Submission { since: 0, ..first }]);
+    table.answer(1, ACCEPTED);
+    assert!(table.engine.is_outbox_empty());
+}
+
+#[test]
+fn after_a_lost_connection_nothing_overtakes_what_is_asked_about() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.send("Usuario1");
+    let ids: Vec<_> = submissions(&table.outputs()).iter().map(|submission| submission.message.id).collect();
+    // That the second was refused as well is lost with the connection.
+    table.answer(1, LIMITED);
+    let asked = submissions(&table.reconnect(0));
+    assert_eq!(asked.iter().map(|s| (s.counter, s.since)).collect::<Vec<_>>(), [(2, 0)]);
+    table.answer(2, Outcome::OutOfTurn);
+    let again = submissions(&table.outputs());
+    assert_eq!(again.iter().map(|s| (s.message.id, s.counter)).collect::<Vec<_>>(), [(ids[0], 3), (ids[1], 4)]);
+}
+
+#[test]
+fn nothing_overtakes_what_was_refused_without_our_having_heard_of_it() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.send("Usuario1");
+    table.outputs();
+    table.answer(1, LIMITED);
     table.wait(Duration::from_secs(1));
-    let again = submissions(&{
-        let mut outputs = table.outputs();
-        table.engine.connected([4; 32], table.now);
-        table.hear_body(&Challenge::Accepted { version: VERSION, nonce: [5; 32] }.encode());
-        outputs.extend(table.outputs());
-        let welcome = Welcome {
-            name: Name::given(0),
-            mailbox: MailboxId(1),
-            epoch: Epoch([6; 16]),
-            last_seq: 0,
-            last_counter: 1,
-            limits: Limits::default(),
-        };
-        table.hear(&ServerFrame::Welcome(welcome));
-        table.outputs()
-    });
-    assert_eq!(first, again);
+    // The second was refused behind the first, and is to go before this one.
+    table.send("Usuario1");
+    table.send("Usuario2");
+    let sent = submissions(&table.outputs());
+    assert_eq!(sent.iter().map(|s| s.message.to[0].to_string()).collect::<Vec<_>>(), ["Usuario2"]);
+    table.answer(2, Outcome::OutOfTurn);
+    let sent = submissions(&table.outputs());
+    assert_eq!(sent.iter().map(|s| s.counter).collect::<Vec<_>>(), [4, 5, 6]);
+}
+
+#[test]
+fn a_pause_that_ends_unnoticed_is_not_forgotten() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.answer(1, LIMITED);
+    table.outputs();
+    table.now.instant += Duration::from_secs(1);
+    table.now.wall.0 += 1000;
+    assert!(table.engine.deadline(table.now).unwrap() <= table.now.instant);
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    table.answer(1, Outcome::MailboxFull);
+    table.outputs();
+    table.now.wall.0 -= 3_600_000;
+    table.wait(Duration::from_secs(1));
+    assert_eq!(submissions(&table.outputs()).len(), 1);
 }
 
 #[test]

@@ -314,6 +314,9 @@ fn a_flood_is_slowed_down_and_kept_in_order() {
     assert_eq!(outcomes(table.read()), [(5, Outcome::OutOfTurn)]);
     table.say(&ClientFrame::Submit(submission(6, 6)));
     assert_eq!(table.asked().len(), 1);
+    // What became of an earlier attempt only the store knows: refused here, it would be sent, and delivered, again.
+    table.say(&ClientFrame::Submit(submission(1, 0)));
+    assert!(matches!(table.asked()[..], [Request::Submit(_)]));
 }
 
 #[test]
@@ -342,6 +345,20 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
         }
     }
     assert_eq!(seqs, (1..=ENTRIES).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_missed_while_a_page_is_on_its_way_is_fetched_after_it() {
+    let mut table = Table::logged_in();
+    table.session.missed_events();
+    assert!(matches!(table.asked()[..], [Request::Fetch { after: 0, .. }]));
+    table.session.missed_events();
+    assert!(table.asked().is_empty());
+    // This page was read before the entry that was missed.
+    table.session.event(Event::Page { entries: vec![] });
+    assert!(matches!(table.asked()[..], [Request::Fetch { after: 0, .. }]));
+    table.session.event(Event::Page { entries: vec![] });
+    assert!(table.asked().is_empty());
 }
 
 #[test]

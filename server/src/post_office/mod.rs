@@ -407,6 +407,54 @@ mod tests {
     }
 
     #[test]
+    fn a_login_that_comes_late_does_not_take_a_newer_connections_place() {
+        let mut office = office(1);
+        mailbox(&ask(&mut office, 2, login(1)));
+        assert!(matches!(ask(&mut office, 1, login(1))[..], [(1, Event::Superseded)]));
+        assert!(ask(&mut office, 1, Request::Gone).is_empty());
+        assert!(office.sessions.contains_key(&SessionId(2)));
+    }
+
+    #[test]
+    fn what_finds_no_space_is_overtaken_by_nothing_of_its_author() {
+        let mut office = PostOffice::new(Tight(SqliteStore::in_memory().unwrap()), 9);
+        let mut handle = |batch| office.handle(batch, NOW).unwrap();
+        handle(vec![(SessionId(1), login(1)), (SessionId(2), login(2))]);
+        let small = |counter, since| Submission { since, ..submission(counter, &["Usuario0"], "oi") };
+        let large = submission(1, &["Usuario0"], &"x".repeat(TIGHT));
+        let batch = [(1, large), (1, small(2, 1)), (2, small(1, 1)), (1, small(3, 3))];
+        let batch = batch.map(|(session, submission)| (SessionId(session), Request::Submit(submission)));
+        let outcomes = handle(batch.into()).into_iter().map(|(session, event)| match event {
+            Event::Outcomes { counter, outcomes } => (session.0, counter, outcomes[0].code()),
+            other => panic!("{other:?}"),
+        });
+        let expected = [(1, 1, "server_full"), (1, 2, "out_of_turn"), (2, 1, "accepted"), (1, 3, "accepted")];
+        assert_eq!(outcomes.collect::<Vec<_>>(), expected);
+    }
+
+    /// A store that has no space for a message of so many bytes.
+    struct Tight(SqliteStore);
+    const TIGHT: usize = 1000;
+
+    impl Store for Tight {
+        fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
+            let is_large = |operation: &Operation| match operation {
+                Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
+                _ => false,
+            };
+            if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
+        }
+
+        fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
+            self.0.entries(mailbox, after, max_bytes)
+        }
+
+        fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
+            self.0.people(after, limit)
+        }
+    }
+
+    #[test]
     fn nobody_reads_or_acknowledges_anothers_mailbox() {
         let mut office = office(9);
         mailbox(&ask(&mut office, 1, login(1)));

@@ -143,6 +143,9 @@ fn nothing_overtakes_what_is_missing<S: Store>(open: &dyn Fn() -> S) {
     assert!(refused(submit(&mut store, &ids[0], unaware(3, 1))));
     assert!(refused(submit(&mut store, &ids[0], unaware(3, 2))));
     assert_eq!(submit(&mut store, &ids[0], unaware(4, 4)).1.len(), 1);
+    // Now 2 and 3 would come behind what was written after them.
+    assert!(refused(submit(&mut store, &ids[0], unaware(2, 1))));
+    assert!(refused(submit(&mut store, &ids[0], unaware(3, 3))));
     assert_eq!(submit(&mut store, &ids[0], unaware(5, 4)).1.len(), 1);
 }
 

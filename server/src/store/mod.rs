@@ -19,9 +19,9 @@ pub struct PersonId(pub u64);
 /// What a server keeps, and what it promises about it.
 ///
 /// *Durable.* [`Store::commit`] returns `Ok` only when all of the batch would survive a power cut. After
-/// [`StoreError::Full`] nothing of the batch was carried out, and the store goes on working; what changes nothing, as a
-/// retry, never meets it. After
-/// [`StoreError::Failed`] nothing is known of the batch; the caller must end and start anew, never try again.
+/// [`StoreError::Full`] nothing of the batch was carried out, and the store goes on working; what changes nothing never
+/// meets it. After [`StoreError::Failed`] nothing is known of the batch; the caller must end and start anew, never try
+/// again.
 ///
 /// *Ordered.* Operations are carried out in the order of the batch, batches in the order of calls; each operation
 /// sees those before it. Entries of one mailbox are numbered 1, 2, 3, … without gaps, in the order in which they
@@ -31,9 +31,10 @@ pub struct PersonId(pub u64);
 /// [`malote_common::limits::WINDOW`] counters gives the same answer and appends nothing. Acknowledging or reading
 /// what is acknowledged or read already appends nothing.
 ///
-/// *In turn.* What is not answered already is refused as [`Outcome::OutOfTurn`] where it is an inquiry, or where it
-/// [would overtake](Submission::would_overtake) one that was refused for a passing reason, here or on its way: that one
-/// is missing between the device's highest counter and it.
+/// *In turn.* A device's submissions are carried out in rising order of their counters. Refused as
+/// [`Outcome::OutOfTurn`] are inquiries after what was not carried out, and what
+/// [would overtake](Submission::would_overtake) one that was refused for a passing reason, here or on its way, which
+/// leaves a gap behind the highest counter.
 ///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
 /// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]
