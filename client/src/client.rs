@@ -230,6 +230,11 @@ impl Driver {
                     events.into_iter().for_each(|event| self.tell(event));
                     return true;
                 }
+                for event in events {
+                    if let Event::Queued { token, .. } = event {
+                        self.tell(Event::NotQueued { token });
+                    }
+                }
                 self.begin_anew(error).await;
                 false
             }

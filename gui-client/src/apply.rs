@@ -101,8 +101,12 @@ impl Desk<'_> {
             }
             Event::News(news) => self.refresh(news),
             Event::CaughtUp => {}
+            Event::NotQueued { token } => {
+                if self.model.form.sending == Some(token) {
+                    self.model.form.sending = None;
+                }
+            }
             Event::NotKept(error) => {
-                self.model.form.sending = None;
                 self.model.trouble = Some(explain::archive_error(&error, self.texts));
             }
         }

@@ -155,7 +155,7 @@ fn a_disk_that_takes_nothing_is_reported_and_the_text_stays() {
     ana.until("the draft is on disk", |model| model.form.changed_at.is_none());
     let hindrance = ana.hinder_writing();
     ana.click("Enviar");
-    ana.until("the trouble is told", |model| model.trouble.is_some());
+    ana.until("the trouble is told", |model| model.trouble.is_some() && model.form.sending.is_none());
     ana.step();
     assert!(ana.says("O que você escreveu continua aqui"));
     assert_eq!(ana.model().form.body, "Isto não se perde.");

@@ -20,7 +20,7 @@ pub struct Now {
 /// What a user wants.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Answered by [`Event::Queued`] with the same token, or [`Event::NotKept`].
+    /// Answered by [`Event::Queued`] with the same token, or [`Event::NotQueued`].
     Send {
         token: u64,
         to: Vec<Address>,
@@ -65,6 +65,10 @@ pub enum Event {
     },
     /// All that waited at the server is here.
     CaughtUp,
+    /// A message could not be written; it is not on this computer's disk, and [`Event::NotKept`] says why.
+    NotQueued {
+        token: u64,
+    },
     /// A change could not be written; nothing of it happened.
     NotKept(ArchiveError),
 }
