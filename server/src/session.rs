@@ -162,8 +162,8 @@ impl Session {
     pub fn missed_events(&mut self) {
         let State::Active(active) = &mut self.state else { return };
         active.behind = true;
-        // Whoever watches is told everything again.
-        if active.watching {
+        // Whoever watches, or is just beginning to, is told everything again.
+        if active.watching || active.listing {
             active.next_page = Some(None);
         }
         self.list();
@@ -324,8 +324,9 @@ impl Session {
                 active.reading += 1;
                 self.outputs.push_back(Output::Ask(Request::Read { mailbox, seqs }));
             }
-            ClientFrame::People { after } if active.next_page.is_none() => {
-                active.next_page = Some(after);
+            ClientFrame::People { after } => {
+                // Where everything is told again, the client asks again for what follows.
+                active.next_page.get_or_insert(after);
                 self.list();
             }
             ClientFrame::Ping { token } => self.send(&ServerFrame::Pong { token }),

@@ -362,6 +362,20 @@ fn what_is_missed_while_a_page_is_on_its_way_is_fetched_after_it() {
 }
 
 #[test]
+fn what_is_missed_while_the_directory_is_on_its_way_is_told_after_it() {
+    let mut table = Table::logged_in();
+    table.say(&ClientFrame::People { after: None });
+    assert!(matches!(table.asked()[..], [Request::People { after: None }]));
+    table.session.missed_events();
+    table.session.event(Event::People { people: vec![], more: true });
+    assert!(table.asked().iter().any(|request| matches!(request, Request::People { after: None })));
+    // The client asks for what follows the first page, which it is about to be told again.
+    table.session.missed_events();
+    table.say(&ClientFrame::People { after: Some(499) });
+    assert!(table.is_open());
+}
+
+#[test]
 fn missed_events_are_fetched() {
     let mut table = Table::logged_in();
     table.session.event(Event::Entry(stored(1, 10)));
