@@ -286,6 +286,7 @@ impl Person {
             }
             Event::CaughtUp => self.is_caught_up = true,
             Event::News(_) => {}
+            Event::NotQueued { token } => panic!("the disk never fails here, but message {token} was not written"),
             Event::NotKept(error) => panic!("the disk never fails here: {error}"),
         }
     }
