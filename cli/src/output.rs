@@ -94,7 +94,10 @@ impl<'a> Printer<'a> {
         let Recipient { address, state } = recipient;
         if self.json {
             let (outcome, seq) = match state {
-                State::Queued { waiting } => (waiting.as_deref().unwrap_or("queued"), None),
+                // Waiting for its turn is no outcome that a script could do anything about.
+                State::Queued { waiting } => {
+                    (waiting.as_deref().filter(|c| *c != "out_of_turn").unwrap_or("queued"), None)
+                }
                 State::Accepted { seq } | State::Delivered { seq, .. } | State::Read { seq, .. } => {
                     ("accepted", Some(*seq))
                 }

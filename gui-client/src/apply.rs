@@ -107,7 +107,8 @@ impl Desk<'_> {
                 }
             }
             Event::NotKept(error) => {
-                self.model.trouble = Some(explain::archive_error(&error, self.texts));
+                let (why, kept) = (explain::archive_error(&error, self.texts), self.texts.get("form-kept"));
+                self.model.trouble = Some(format!("{why} {kept}"));
             }
         }
     }

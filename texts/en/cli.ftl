@@ -20,6 +20,7 @@ cli-command-trust = Accepts the new key of a server that has changed
 
 cli-not-reached = The server could not be reached within { $seconds } s.
 cli-kept = The message is kept and goes out next time.
+cli-not-kept = The message was neither kept nor sent.
 cli-body-unreadable = Standard input is not text in UTF-8. The message was not sent.
 cli-input-failed = The message could not be read from standard input: { $reason }.
 cli-no-messages = No messages.

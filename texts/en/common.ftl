@@ -52,6 +52,7 @@ refused-expired = it could not be sent within 14 days
 refused-server_replaced = it was written for the server that was there before; write it again if it still holds
 waiting-mailbox_full = the recipient's mailbox is full; it will be tried again soon
 waiting-server_full = the server's disk is full; it will be tried again soon
+waiting-out_of_turn = it waits its turn behind an earlier message
 waiting-rate_limited = many messages at once; it goes out in a moment
 
 # Connection
@@ -77,6 +78,6 @@ profile-name = “{ $profile }” cannot be a profile's name: use letters, digit
 profile-unwritable = Cannot write to { $path }: { $reason }. Check the folder's permissions, or choose another with MALOTE_HOME.
 profile-damaged = The profile in { $path } cannot be read: { $reason }. Nothing was changed; restore a copy of it, or use another profile with --profile NAME.
 profile-no-home = There is no folder to keep profiles in. Name one with the variable MALOTE_HOME.
-disk-full = This computer's disk is full. Free some space; what you wrote is still here.
-archive-failed = Could not write to { $path }: { $reason }. What you wrote is still here; mend the problem and try again.
+disk-full = This computer's disk is full. Free some space and try again.
+archive-failed = Could not write to { $path }: { $reason }. Mend the problem and try again.
 server-address = “{ $server }” is not a server's address. Write computer:port, for example 192.168.0.10:{ $port }.

@@ -41,6 +41,7 @@ form-body = Message
 form-body-hint = Write here
 form-reply = Reply to { $name }
 form-cleared = The form was emptied.
+form-kept = What you wrote is still here.
 form-last-sent = Last sent: “{ $subject }”, { $state }
 suggestion-connected = { $name }, connected
 suggestion-away = { $name }, away

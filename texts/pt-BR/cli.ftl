@@ -20,6 +20,7 @@ cli-command-trust = Aceita a chave nova de um servidor que mudou
 
 cli-not-reached = Não foi possível falar com o servidor em { $seconds } s.
 cli-kept = A mensagem está guardada e sai na próxima vez.
+cli-not-kept = A mensagem não foi guardada nem enviada.
 cli-body-unreadable = A entrada padrão não é um texto em UTF-8. A mensagem não foi enviada.
 cli-input-failed = Não foi possível ler a mensagem da entrada padrão: { $reason }.
 cli-no-messages = Nenhuma mensagem.

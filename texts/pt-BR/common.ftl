@@ -52,6 +52,7 @@ refused-expired = não foi possível enviá-la em 14 dias
 refused-server_replaced = foi escrita para o servidor que havia antes; se ainda vale, escreva de novo
 waiting-mailbox_full = a caixa do destinatário está cheia; nova tentativa em breve
 waiting-server_full = o disco do servidor está cheio; nova tentativa em breve
+waiting-out_of_turn = espera a vez, atrás de uma mensagem anterior
 waiting-rate_limited = muitas mensagens de uma vez; segue em instantes
 
 # Conexão
@@ -77,6 +78,6 @@ profile-name = “{ $profile }” não serve como nome de perfil: use letras, n�
 profile-unwritable = Não é possível gravar em { $path }: { $reason }. Confira as permissões da pasta ou escolha outra com MALOTE_HOME.
 profile-damaged = O perfil em { $path } não pode ser lido: { $reason }. Nada foi alterado; recupere uma cópia dele ou use outro perfil com --profile NOME.
 profile-no-home = Não foi encontrada uma pasta para guardar os perfis. Indique uma com a variável MALOTE_HOME.
-disk-full = O disco deste computador está cheio. Libere espaço; o que você escreveu continua aqui.
-archive-failed = Não foi possível gravar em { $path }: { $reason }. O que você escreveu continua aqui; corrija o problema e tente de novo.
+disk-full = O disco deste computador está cheio. Libere espaço e tente de novo.
+archive-failed = Não foi possível gravar em { $path }: { $reason }. Corrija o problema e tente de novo.
 server-address = “{ $server }” não é um endereço de servidor. Escreva computador:porta, por exemplo 192.168.0.10:{ $port }.

@@ -41,6 +41,7 @@ form-body = Mensagem
 form-body-hint = Escreva aqui
 form-reply = Resposta a { $name }
 form-cleared = O formulário foi esvaziado.
+form-kept = O que você escreveu continua aqui.
 form-last-sent = Última enviada: “{ $subject }”, { $state }
 suggestion-connected = { $name }, conectado
 suggestion-away = { $name }, ausente

@@ -27,27 +27,27 @@ pub fn run(
 
     let mut session = Session::start(flags, texts, false)?;
     session.command(Command::Send { token: 0, to, content, in_reply_to: None });
-    match wait(&mut session) {
+    let mut id = None;
+    match wait(&mut session, &mut id) {
         Ok(sent) => report(&sent, &session, texts, printer),
-        // The message is on this computer's disk, whatever kept the server from answering.
+        // Once it is queued, the message is on this computer's disk, whatever kept the server from answering.
         Err(Failure { status, sentence }) => {
-            let kept = texts.get("cli-kept");
+            let kept = texts.get(if id.is_some() { "cli-kept" } else { "cli-not-kept" });
             Err(Failure { status, sentence: sentence.map(|sentence| format!("{sentence}\n{kept}")) })
         }
     }
 }
 
-/// Waits until no recipient is open, or the time is up.
-fn wait(session: &mut Session) -> Result<Sent, Failure> {
-    let mut id: Option<MessageId> = None;
+/// Waits until no recipient is open, or the time is up. `id` is the message's once it is on this computer's disk.
+fn wait(session: &mut Session, id: &mut Option<MessageId>) -> Result<Sent, Failure> {
     loop {
         let event = session.next()?;
         match &event {
-            Some(Event::Queued { id: queued, .. }) => id = Some(*queued),
+            Some(Event::Queued { id: queued, .. }) => *id = Some(*queued),
             Some(Event::News(News::Sent(_))) | None => {}
             Some(_) => continue,
         }
-        let Some(id) = id else {
+        let Some(id) = *id else {
             match event {
                 None => return Err(session.not_reached()),
                 Some(_) => continue,
