@@ -44,7 +44,7 @@ pub fn long_files_say_why(tree: &Tree) -> Vec<Finding> {
 pub fn no_paths_of_a_machine(tree: &Tree) -> Vec<Finding> {
     // Put together here, so that this file does not break its own rule.
     let places = ["home", "root", "work"].map(|folder| format!("/{folder}/"));
-    // Part of a longer path, as in `~/work/` or `example.org/home/`, it is no place on a machine.
+    // Part of a longer path, as in `example.org/home/`, it is no place on a machine.
     let is_longer =
         |before: &str| before.ends_with(|letter: char| letter.is_alphanumeric() || "._-~})".contains(letter));
     let mut findings = Vec::new();
