@@ -19,10 +19,6 @@ use crate::server::{Server, Setup};
 /// How long a server that crashed stays away.
 const DOWN_MS: RangeInclusive<u64> = 0..=8_000;
 
-/// How likely a program is to be killed soon after it has connected, perhaps before it has logged in.
-const KILLED_CONNECTING: f64 = 0.1;
-const KILLED_CONNECTING_MS: RangeInclusive<u64> = 0..=1_000;
-
 /// How long the world may take to come to rest once nothing goes wrong any more.
 const REST_WITHIN: Duration = Duration::from_secs(30 * 60);
 
@@ -245,11 +241,6 @@ impl World {
                 }
             }
             Happening::StartProgram { person } => self.people[person].start_program(scene),
-            Happening::KillProgram { person } => {
-                if self.has_faults {
-                    self.people[person].kill_program(scene);
-                }
-            }
             Happening::Commit { life } => {
                 self.server.commit(life, scene);
                 self.restart_server();
@@ -276,9 +267,6 @@ impl World {
         } else if self.has_faults && self.scene.chance(0.05) {
             Err(Problem::Unreachable)
         } else {
-            if self.scene.chance(KILLED_CONNECTING) {
-                self.scene.later(KILLED_CONNECTING_MS, Happening::KillProgram { person });
-            }
             let connection = self.scene.network.connect(&mut self.scene.random);
             let mut exporter = [0; 32];
             self.scene.random.fill_bytes(&mut exporter);
