@@ -13,6 +13,9 @@ use crate::limits;
 /// Names given by the server begin so, followed by a number.
 pub const GIVEN_PREFIX: &str = "Usuario";
 
+/// Names of visitors begin so, followed by a number.
+pub const VISITOR_PREFIX: &str = "visitante-";
+
 /// The room in which everybody is, without its sign.
 pub const EVERYBODY: &str = "todos";
 
@@ -82,6 +85,16 @@ impl Name {
         (Name::given(number).folded() == self.folded()).then_some(number)
     }
 
+    /// The name of the room in which everybody is.
+    pub fn everybody() -> Name {
+        Name(EVERYBODY.to_owned())
+    }
+
+    /// The name of the visitor with this number, who speaks through the web listener's `/chat`.
+    pub fn visitor(number: u64) -> Name {
+        Name(format!("{VISITOR_PREFIX}{number}"))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -89,6 +102,13 @@ impl Name {
     /// The form under which names are compared: two names that differ only in case are the same one.
     pub fn folded(&self) -> String {
         self.0.to_lowercase().nfc().collect()
+    }
+
+    /// What the name looks like: two names with the same skeleton can be taken for each other (Unicode Technical Standard
+    /// 39, 4), also where they differ in case.
+    pub fn skeleton(&self) -> String {
+        // Folded before, since that is how names are compared; after, since the prototypes of `0` and `1` are letters.
+        unicode_security::skeleton(&self.folded()).collect::<String>().to_lowercase().nfc().collect()
     }
 }
 
@@ -225,6 +245,18 @@ mod tests {
         let list = |n: u64| (0..n).map(|i| Name::given(i).to_string()).collect::<Vec<_>>().join(",");
         assert_eq!(Address::parse_list(&list(100)).map(|l| l.len()), Ok(100));
         assert_eq!(Address::parse_list(&list(101)), Err(AddressError::TooMany));
+    }
+
+    #[test]
+    fn names_that_look_alike() {
+        let alike = |a: &str, b: &str| Name::parse(a).unwrap().skeleton() == Name::parse(b).unwrap().skeleton();
+        assert!(alike("ana", "ANA"));
+        assert!(alike("ana", "\u{430}n\u{430}"), "Cyrillic");
+        assert!(alike("logo", "l0g0"));
+        assert!(alike("lia", "1ia"));
+        assert!(alike("marna", "mama"));
+        assert!(!alike("ana", "anna"));
+        assert!(!alike("jose", "jos\u{e9}"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! How frames become bytes: a 4-byte big-endian length, then a body in bincode 2's standard configuration.
+//! How frames become bytes: a 4-byte big-endian length, then a body in bincode 2's standard configuration. In browsers,
+//! where a WebSocket keeps frames apart, a body is JSON.
 //!
 //! bincode is finished and unmaintained (RUSTSEC-2025-0141), so this is the only file that knows it, and it trusts it
 //! with nothing: lengths are checked before anything is buffered, decoding has a limit on what may be claimed, and
@@ -26,9 +27,44 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<{ limits::FRAME_BYTES }>()
 }
 
+/// In which form a connection's frames are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// bincode, between programs.
+    Binary,
+    /// JSON, for browsers: variants and fields under their names, identities and keys as hexadecimal digits, other bytes
+    /// as base64.
+    Json,
+}
+
+impl Encoding {
+    /// A value's body. Fails where it would be over [`limits::FRAME_BYTES`].
+    pub fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, FrameError> {
+        match self {
+            Encoding::Binary => encode(value),
+            Encoding::Json => {
+                let body = serde_json::to_vec(value).map_err(|e| FrameError::Malformed(e.to_string()))?;
+                within_limit(body)
+            }
+        }
+    }
+
+    /// The value whose body these bytes are, all of them.
+    pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, FrameError> {
+        match self {
+            Encoding::Binary => decode(body),
+            Encoding::Json => serde_json::from_slice(body).map_err(|e| FrameError::Malformed(e.to_string())),
+        }
+    }
+}
+
 /// A value's body, without the length before it. Fails where it would be over [`limits::FRAME_BYTES`].
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
     let body = bincode::serde::encode_to_vec(value, config()).map_err(|e| FrameError::Malformed(e.to_string()))?;
+    within_limit(body)
+}
+
+fn within_limit(body: Vec<u8>) -> Result<Vec<u8>, FrameError> {
     match body.len() <= limits::FRAME_BYTES {
         true => Ok(body),
         false => Err(FrameError::TooLong { announced: body.len(), allowed: limits::FRAME_BYTES }),
@@ -92,15 +128,77 @@ impl FrameBuffer {
     }
 }
 
-/// Serde's way of writing bytes as bytes and not as a list of numbers: `#[serde(with = "codec::bytes")]`.
+/// Bytes of fixed length that people may come to see, as hexadecimal digits in JSON: `#[serde(with = "codec::hex")]`.
+pub mod hex {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple};
+
+    pub fn serialize<const N: usize, S: Serializer>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            return digits.serialize(serializer);
+        }
+        let mut tuple = serializer.serialize_tuple(N)?;
+        bytes.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
+        tuple.end()
+    }
+
+    pub fn deserialize<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; N], D::Error> {
+        if deserializer.is_human_readable() {
+            let digits = String::deserialize(deserializer)?;
+            return parse(&digits).ok_or_else(|| de::Error::custom(format!("{} hexadecimal digits expected", 2 * N)));
+        }
+        deserializer.deserialize_tuple(N, Bytes::<N>)
+    }
+
+    /// Exactly as many digits as there are to be.
+    fn parse<const N: usize>(digits: &str) -> Option<[u8; N]> {
+        if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut bytes = [0; N];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(bytes)
+    }
+
+    struct Bytes<const N: usize>;
+
+    impl<'de, const N: usize> de::Visitor<'de> for Bytes<N> {
+        type Value = [u8; N];
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            write!(f, "{N} bytes")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<[u8; N], A::Error> {
+            let mut bytes = [0; N];
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                *byte = elements.next_element()?.ok_or_else(|| de::Error::invalid_length(index, &self))?;
+            }
+            Ok(bytes)
+        }
+    }
+}
+
+/// Serde's way of writing bytes as bytes and not as a list of numbers, in JSON as base64: `#[serde(with = "codec::bytes")]`.
 pub mod bytes {
-    use serde::{Deserializer, Serializer, de};
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de};
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&BASE64_STANDARD.encode(bytes)),
+            false => serializer.serialize_bytes(bytes),
+        }
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            return BASE64_STANDARD.decode(text).map_err(de::Error::custom);
+        }
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
             type Value = Vec<u8>;

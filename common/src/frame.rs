@@ -16,8 +16,9 @@ pub enum ClientFrame {
         #[serde(with = "crate::codec::bytes")]
         signature: Vec<u8>,
     },
-    /// Asks for a mailbox from the entry behind `after` on, now and from now on. `epoch` is the one that the welcome
-    /// told; a client that knew another one begins with `after` 0.
+    /// Asks for a mailbox, its own or that of a room it is in, from the entry behind `after` on, now and from now on.
+    /// `epoch` is the one that the server told; a client that knew another one begins with what is before the first entry
+    /// that it may see, which is `after` 0 in its own mailbox.
     Resume { mailbox: MailboxId, epoch: Epoch, after: Seq },
     /// Posts a message.
     Submit(Submission),
@@ -32,6 +33,20 @@ pub enum ClientFrame {
     Ping { token: u64 },
     /// Answers a [`ServerFrame::Ping`].
     Pong { token: u64 },
+    /// Asks for the page of the list of rooms behind the room of this name, in alphabetical order of folded names.
+    Rooms { after: Option<Name> },
+    /// Enters a room; `create` makes it where there is none. Answered by [`ServerFrame::Entered`], also where the person
+    /// is in it already, or [`ServerFrame::RoomRefused`].
+    Enter { room: Name, create: bool },
+    /// Leaves a room. Answered by [`ServerFrame::Left`], also where the person is not in it, or
+    /// [`ServerFrame::RoomRefused`].
+    Leave { room: Name },
+    /// Asks for the page of a room's members behind the person with the number `after`. Whether asked or not, whoever has
+    /// resumed a room is told who enters and leaves it.
+    Members { mailbox: MailboxId, after: Option<u64> },
+    /// Takes a chosen name, or goes back to the given one. Answered by [`ServerFrame::Named`] or
+    /// [`ServerFrame::NameRefused`].
+    TakeName { name: Option<Name> },
 }
 
 /// What a server says.
@@ -56,13 +71,31 @@ pub enum ServerFrame {
     /// Answers a [`ClientFrame::Read`]: the receipts for these entries are on the server's disk. None of them where
     /// the disk is full.
     ReadNoted { mailbox: MailboxId, seqs: Vec<Seq> },
+    /// A page of the list of rooms; `more` where it is not the last.
+    Rooms { rooms: Vec<Room>, more: bool },
+    /// The client's person is in this room now, by this device or another; `created` where it made the room.
+    Entered { membership: Membership, created: bool },
+    /// The client's person is not in this room any more; nothing more of it will come.
+    Left { room: Name, mailbox: MailboxId },
+    /// Answers a [`ClientFrame::Enter`] or [`ClientFrame::Leave`].
+    RoomRefused { room: Name, why: RoomRefusal },
+    /// A page of a room's members in rising order of numbers; `more` where it is not the last. A page that was not asked
+    /// for is the first one of a list that replaces what was told before.
+    Members { mailbox: MailboxId, people: Vec<Person>, more: bool },
+    /// Somebody has entered a room that the client has resumed, or left it.
+    Member { mailbox: MailboxId, person: Person, entered: bool },
+    /// The client's person is called so now, by this device or another.
+    Named { name: Name },
+    /// Answers a [`ClientFrame::TakeName`].
+    NameRefused { name: Name, why: NameRefusal },
 }
 
 /// What a client learns on login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Who the server says the client is.
+    /// Who the server says the client is: the name to show, and the number in the given name.
     pub name: Name,
+    pub number: u64,
     /// The person's own mailbox, its epoch and its newest entry's number.
     pub mailbox: MailboxId,
     pub epoch: Epoch,
@@ -70,6 +103,30 @@ pub struct Welcome {
     /// The highest counter that the server has seen of this device, 0 for none.
     pub last_counter: u64,
     pub limits: Limits,
+    /// The rooms that the person is in, [`crate::address::EVERYBODY`] among them: at most
+    /// [`crate::limits::ROOMS_PER_PERSON`].
+    pub rooms: Vec<Membership>,
+}
+
+/// A person's place in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub room: Name,
+    pub mailbox: MailboxId,
+    pub epoch: Epoch,
+    /// The first entry that this person may see.
+    pub first: Seq,
+    /// The newest entry.
+    pub last_seq: Seq,
+}
+
+/// One line of the list of rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    pub name: Name,
+    pub mailbox: MailboxId,
+    /// How many people are in it.
+    pub members: u64,
 }
 
 /// The server's limits, in bytes and pieces; see [`crate::limits`] for what each is for.
@@ -91,6 +148,40 @@ pub struct Person {
     pub name: Name,
     /// Whether any device of this person is connected.
     pub connected: bool,
+}
+
+/// Why somebody cannot have a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameRefusal {
+    /// Somebody else has it.
+    Taken,
+    /// It looks like this name, which somebody else has (Unicode Technical Standard 39, 4).
+    LooksLike(Name),
+    /// It is kept for the program's own use, or looks like such a name.
+    Reserved,
+    /// Somebody else gave it up not long ago, and mail for them may still come.
+    GivenUp,
+    /// Worth trying again after so many milliseconds.
+    RateLimited { retry_after_ms: u64 },
+    /// The server's disk is full.
+    ServerFull,
+}
+
+/// Why somebody cannot enter or leave a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoomRefusal {
+    /// There is no such room.
+    Unknown,
+    /// A new room's name would look like this room's name.
+    LooksLike(Name),
+    /// It is kept for the program's own use, or looks like such a name. Nobody leaves the room of everybody.
+    Reserved,
+    /// The person is in [`crate::limits::ROOMS_PER_PERSON`] rooms already.
+    TooManyRooms,
+    /// Worth trying again after so many milliseconds.
+    RateLimited { retry_after_ms: u64 },
+    /// The server's disk is full, or it has [`crate::limits::ROOMS`] rooms.
+    ServerFull,
 }
 
 /// Why a server closes a connection.

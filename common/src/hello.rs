@@ -9,6 +9,8 @@
 //! server   "malote"  0: u16  n: u8  n × version: u16        (none of the offered versions is spoken here)
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits;
 use crate::message::DeviceId;
 
@@ -20,20 +22,25 @@ pub const ALPN: &[u8] = b"malote/1";
 
 const MAGIC: &[u8; 6] = b"malote";
 
-/// The client's opening frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The client's opening frame. Browsers send it as JSON, in these fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     pub versions: Vec<u16>,
     /// An Ed25519 public key.
+    #[serde(with = "crate::codec::hex")]
     pub key: [u8; 32],
     pub device: DeviceId,
 }
 
-/// The server's opening frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The server's opening frame. Browsers get it as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Challenge {
     /// The conversation goes on in this version once the nonce is signed.
-    Accepted { version: u16, nonce: [u8; 32] },
+    Accepted {
+        version: u16,
+        #[serde(with = "crate::codec::hex")]
+        nonce: [u8; 32],
+    },
     /// None of the offered versions is spoken here, but these are.
     Refused { versions: Vec<u16> },
 }

@@ -53,6 +53,21 @@ pub const HANDSHAKES_PER_ADDRESS: usize = 20;
 /// People in one page of the directory; 500 names of the longest kind stay far below [`FRAME_BYTES`].
 pub const PEOPLE_PER_PAGE: usize = 500;
 
+/// Rooms that one person may be in, the room of everybody among them: a bound for [`crate::frame::Welcome`].
+pub const ROOMS_PER_PERSON: usize = 200;
+
+/// Rooms of one server: a list that people can still look through, and a bound for those who make them for fun.
+pub const ROOMS: usize = 10_000;
+
+/// Rooms in one page of their list; 500 of the longest names stay far below [`FRAME_BYTES`].
+pub const ROOMS_PER_PAGE: usize = 500;
+
+/// Entries from before somebody entered a room that they may see, so that they know what it is about.
+pub const ROOM_HISTORY: u64 = 50;
+
+/// For how long a name that was given up is kept from others, so that nobody receives mail meant for somebody else.
+pub const NAME_REST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Characters of a chosen name or a room's name.
 pub const NAME_CHARS: usize = 32;
 

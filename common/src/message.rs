@@ -8,11 +8,11 @@ use crate::time::Timestamp;
 
 /// A message's identity for ever, 16 random bytes chosen by its author's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct MessageId(pub [u8; 16]);
+pub struct MessageId(#[serde(with = "crate::codec::hex")] pub [u8; 16]);
 
 /// One installation of a client, 16 random bytes. A person may have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct DeviceId(pub [u8; 16]);
+pub struct DeviceId(#[serde(with = "crate::codec::hex")] pub [u8; 16]);
 
 /// A mailbox on one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub type Seq = u64;
 
 /// Which life of a mailbox a [`Seq`] belongs to. A server restored from a backup has new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Epoch(pub [u8; 16]);
+pub struct Epoch(#[serde(with = "crate::codec::hex")] pub [u8; 16]);
 
 /// What an author wrote. The server stores it encoded and never looks inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,8 @@ pub enum Entry {
     Message {
         /// The author's name when the message was accepted, stamped from the key that logged in.
         from: Name,
+        /// The number in the author's given name; nothing for a visitor of the web listener, who is nobody in particular.
+        number: Option<u64>,
         /// What the server's clock showed when it accepted the message.
         accepted_at: Timestamp,
         message: Message,

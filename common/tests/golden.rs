@@ -2,7 +2,11 @@
 //!
 //! `docs/PROTOCOL.md` explains these same bytes.
 
-use malote_common::frame::{ClientFrame, Closing, Limits, Person, ServerFrame, Welcome, delivery_body};
+use malote_common::codec::Encoding;
+use malote_common::frame::{
+    ClientFrame, Closing, Limits, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame, Welcome,
+    delivery_body,
+};
 use malote_common::hello::{Challenge, Hello};
 use malote_common::{
     Address, Content, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Receipt, Submission,
@@ -85,21 +89,35 @@ fn client_frames() {
     check(ClientFrame::People { after: Some(499) }, "0501fbf301");
     check(ClientFrame::Ping { token: 7 }, "0607");
     check(ClientFrame::Pong { token: 7 }, "0707");
+    let obras = || Name::parse("obras").unwrap();
+    check(ClientFrame::Rooms { after: None }, "0800");
+    check(ClientFrame::Rooms { after: Some(obras()) }, "0801056f62726173");
+    check(ClientFrame::Enter { room: obras(), create: true }, "09056f6272617301");
+    check(ClientFrame::Leave { room: obras() }, "0a056f62726173");
+    check(ClientFrame::Members { mailbox: MailboxId(5), after: Some(1) }, "0b050101");
+    check(ClientFrame::TakeName { name: Some(Name::parse("ana").unwrap()) }, "0c0103616e61");
+    check(ClientFrame::TakeName { name: None }, "0c00");
 }
 
 #[test]
 fn server_frames() {
     let welcome = Welcome {
-        name: Name::given(1),
+        name: Name::parse("ana").unwrap(),
+        number: 1,
         mailbox: MailboxId(2),
         epoch: Epoch([0x66; 16]),
         last_seq: 12,
         last_counter: 3,
         limits: Limits::default(),
+        rooms: vec![membership()],
     };
     check(
         ServerFrame::Welcome(welcome),
-        &format!("00085573756172696f3102{}0c03fbe603fc0000040064fc0000080040", "66".repeat(16)),
+        &format!(
+            "0003616e610102{}0c03fbe603fc0000040064fc000008004001056f6272617309{}282a",
+            "66".repeat(16),
+            "77".repeat(16)
+        ),
     );
     let outcomes = vec![
         Outcome::Accepted { mailbox: MailboxId(2), seq: 13 },
@@ -113,10 +131,16 @@ fn server_frames() {
         Outcome::OutOfTurn,
     ];
     check(ServerFrame::Outcomes { counter: 9, outcomes }, "01090900020d01020304050607fa08");
-    let entry = Entry::Message { from: Name::given(0), accepted_at: Timestamp(1_700_000_000_123), message: message() };
+    let accepted_at = Timestamp(1_700_000_000_123);
+    let entry = Entry::Message { from: Name::given(0), number: Some(0), accepted_at, message: message() };
     check(
         ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry: entry.clone() },
-        &format!("02020d00085573756172696f30fdf6d0ca9f17030000{MESSAGE}"),
+        &format!("02020d00085573756172696f300100fdf6d0ca9f17030000{MESSAGE}"),
+    );
+    let visitor = Entry::Message { from: Name::visitor(3), number: None, accepted_at, message: message() };
+    check(
+        ServerFrame::Delivery { mailbox: MailboxId(9), seq: 1, entry: visitor },
+        &format!("020901000b7669736974616e74652d3300fdf6d0ca9f17030000{MESSAGE}"),
     );
     let stored = codec::encode(&entry).unwrap();
     let whole = codec::encode(&ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry }).unwrap();
@@ -128,10 +152,47 @@ fn server_frames() {
     check(receipt(read), "02020e0101040602");
     let person = Person { number: 1, name: Name::given(1), connected: true };
     check(ServerFrame::People { people: vec![person.clone()], more: true }, "030101085573756172696f310101");
-    check(ServerFrame::Presence { people: vec![person] }, "040101085573756172696f3101");
+    check(ServerFrame::Presence { people: vec![person.clone()] }, "040101085573756172696f3101");
     check(ServerFrame::Ping { token: 7 }, "0507");
     check(ServerFrame::Pong { token: 7 }, "0607");
     check(ServerFrame::ReadNoted { mailbox: MailboxId(2), seqs: vec![13] }, "0802010d");
+    let obras = || Name::parse("obras").unwrap();
+    let room = Room { name: obras(), mailbox: MailboxId(9), members: 3 };
+    check(ServerFrame::Rooms { rooms: vec![room], more: false }, "0901056f62726173090300");
+    check(
+        ServerFrame::Entered { membership: membership(), created: true },
+        &format!("0a056f6272617309{}282a01", "77".repeat(16)),
+    );
+    check(ServerFrame::Left { room: obras(), mailbox: MailboxId(9) }, "0b056f6272617309");
+    let refusals = [
+        RoomRefusal::Unknown,
+        RoomRefusal::LooksLike(obras()),
+        RoomRefusal::Reserved,
+        RoomRefusal::TooManyRooms,
+        RoomRefusal::RateLimited { retry_after_ms: 9 },
+        RoomRefusal::ServerFull,
+    ];
+    for (why, bytes) in refusals.into_iter().zip(["00", "01056f62726173", "02", "03", "0409", "05"]) {
+        check(ServerFrame::RoomRefused { room: obras(), why }, &format!("0c056f62726173{bytes}"));
+    }
+    check(
+        ServerFrame::Members { mailbox: MailboxId(9), people: vec![person.clone()], more: false },
+        "0d090101085573756172696f310100",
+    );
+    check(ServerFrame::Member { mailbox: MailboxId(9), person, entered: true }, "0e0901085573756172696f310101");
+    let ana = || Name::parse("ana").unwrap();
+    check(ServerFrame::Named { name: ana() }, "0f03616e61");
+    let refusals = [
+        NameRefusal::Taken,
+        NameRefusal::LooksLike(obras()),
+        NameRefusal::Reserved,
+        NameRefusal::GivenUp,
+        NameRefusal::RateLimited { retry_after_ms: 9 },
+        NameRefusal::ServerFull,
+    ];
+    for (why, bytes) in refusals.into_iter().zip(["00", "01056f62726173", "02", "03", "0409", "05"]) {
+        check(ServerFrame::NameRefused { name: ana(), why }, &format!("1003616e61{bytes}"));
+    }
     let closings = [
         Closing::ProtocolError,
         Closing::WrongProof,
@@ -144,6 +205,52 @@ fn server_frames() {
     for (variant, closing) in closings.into_iter().enumerate() {
         check(ServerFrame::Closing(closing), &format!("07{variant:02x}"));
     }
+}
+
+fn membership() -> Membership {
+    let room = Name::parse("obras").unwrap();
+    Membership { room, mailbox: MailboxId(9), epoch: Epoch([0x77; 16]), first: 40, last_seq: 42 }
+}
+
+#[track_caller]
+fn check_json<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T, expect: &str) {
+    let json = Encoding::Json.encode(&value).unwrap();
+    assert_eq!(std::str::from_utf8(&json).unwrap(), expect);
+    assert_eq!(Encoding::Json.decode::<T>(&json).unwrap(), value);
+}
+
+#[test]
+fn frames_of_browsers() {
+    let hello = Hello { versions: vec![1], key: [0x11; 32], device: DeviceId([0x22; 16]) };
+    let (key, device) = ("11".repeat(32), "22".repeat(16));
+    check_json(hello, &format!(r#"{{"versions":[1],"key":"{key}","device":"{device}"}}"#));
+    let nonce = "33".repeat(32);
+    check_json(
+        Challenge::Accepted { version: 1, nonce: [0x33; 32] },
+        &format!(r#"{{"Accepted":{{"version":1,"nonce":"{nonce}"}}}}"#),
+    );
+    check_json(ClientFrame::Proof { signature: vec![1, 2, 255] }, r#"{"Proof":{"signature":"AQL/"}}"#);
+    let submission = Submission { counter: 9, since: 4, targets: vec![0, 2], message: message() };
+    let (id, reply) = ("a1".repeat(16), "b2".repeat(16));
+    let message = format!(
+        r#"{{"id":"{id}","to":[{{"Person":"Usuario1"}},{{"Room":"obras"}},"Everybody"],"in_reply_to":"{reply}","sent_at":1700000000000,"content":"B0FsbW/Dp28Iw4BzIDEyaD8="}}"#
+    );
+    check_json(
+        ClientFrame::Submit(submission),
+        &format!(r#"{{"Submit":{{"counter":9,"since":4,"targets":[0,2],"message":{message}}}}}"#),
+    );
+    check_json(ClientFrame::TakeName { name: None }, r#"{"TakeName":{"name":null}}"#);
+    let outcomes = vec![Outcome::Accepted { mailbox: MailboxId(2), seq: 13 }, Outcome::NotAMember];
+    check_json(
+        ServerFrame::Outcomes { counter: 9, outcomes },
+        r#"{"Outcomes":{"counter":9,"outcomes":[{"Accepted":{"mailbox":2,"seq":13}},"NotAMember"]}}"#,
+    );
+    check_json(ServerFrame::Closing(Closing::ServerFull), r#"{"Closing":"ServerFull"}"#);
+    for bad in ["", "{", "{}", r#"{"Ping":{"token":1}}x"#, r#"{"Ping":{"token":-1}}"#, r#""Ping""#] {
+        assert!(Encoding::Json.decode::<ClientFrame>(bad.as_bytes()).is_err(), "{bad}");
+    }
+    assert!(Encoding::Json.decode::<MessageId>(b"\"a1\"").is_err());
+    assert!(Encoding::Json.decode::<Name>(b"\"a b\"").is_err());
 }
 
 #[test]
