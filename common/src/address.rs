@@ -108,7 +108,9 @@ impl Name {
     /// 39, 4), also where they differ in case.
     pub fn skeleton(&self) -> String {
         // Folded before, since that is how names are compared; after, since the prototypes of `0` and `1` are letters.
-        unicode_security::skeleton(&self.folded()).collect::<String>().to_lowercase().nfc().collect()
+        let skeleton = unicode_security::skeleton(&self.folded()).collect::<String>().to_lowercase();
+        // A capital i looks like a small L, and is the same as a small i.
+        skeleton.replace('i', "l").nfc().collect()
     }
 }
 
@@ -254,6 +256,7 @@ mod tests {
         assert!(alike("ana", "\u{430}n\u{430}"), "Cyrillic");
         assert!(alike("logo", "l0g0"));
         assert!(alike("lia", "1ia"));
+        assert!(alike("Lia", "LlA"), "as in LIA");
         assert!(alike("marna", "mama"));
         assert!(!alike("ana", "anna"));
         assert!(!alike("jose", "jos\u{e9}"));

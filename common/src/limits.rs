@@ -68,6 +68,9 @@ pub const ROOM_HISTORY: u64 = 50;
 /// For how long a name that was given up is kept from others, so that nobody receives mail meant for somebody else.
 pub const NAME_REST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Names that one person may have given up and that are kept for them: who goes on is asked to wait.
+pub const NAMES_RESTING: usize = 10;
+
 /// Characters of a chosen name or a room's name.
 pub const NAME_CHARS: usize = 32;
 

@@ -17,7 +17,7 @@ use crate::listener::Handshake;
 use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
 use crate::post_office::{Request, SessionId};
 use crate::rate::Allowances;
-use crate::session::{CLOSING_TIME, Output, Session};
+use crate::session::{CLOSING_TIME, Door, Output, Session};
 
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -65,7 +65,7 @@ async fn converse(
     let (slot, inbox) = mailslot();
     context.counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
     let mut pump = Pump {
-        session: Session::new(exporter, nonce, context.allowances.clone(), opened_at),
+        session: Session::new(Door::Program { exporter }, nonce, context.allowances.clone(), opened_at),
         id,
         peer,
         inbox,
@@ -130,6 +130,9 @@ impl Pump {
         }
         if self.inbox.take_missed() {
             self.session.missed_events();
+        }
+        if self.inbox.has_lost() {
+            self.session.close(Closing::Silent);
         }
         if self.handshake.is_some()
             && let Some(login) = self.session.login()

@@ -4,15 +4,36 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use malote_common::{Address, Submission};
+
 use crate::store::PersonId;
+
+/// What entering or leaving a room or taking a name costs: more than a message, since all in the room are told.
+pub const WISH_COST: u32 = 10;
+
+/// What a message to a room costs, against 1 for one to a person: it goes to more people, and is stored once.
+const ROOM_COST: u32 = 5;
+
+/// What a message to everybody costs.
+const EVERYBODY_COST: u32 = 50;
+
+/// What a submission takes from its author's allowance.
+pub fn cost(submission: &Submission) -> u32 {
+    let costs = submission.recipients().map(|address| match address {
+        Address::Person(_) => 1,
+        Address::Room(_) => ROOM_COST,
+        Address::Everybody => EVERYBODY_COST,
+    });
+    costs.fold(0, u32::saturating_add).max(1)
+}
 
 /// A person's allowance. A person never notices it; a program that floods is asked to slow down.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rate {
-    /// Messages that may come at once, counted per recipient.
+    /// Messages that may come at once, counted per recipient; a room counts for several.
     pub burst: u32,
-    /// Messages a second in the long run, counted per recipient.
+    /// Messages a second in the long run, counted in the same way.
     pub per_second: u32,
 }
 

@@ -12,7 +12,7 @@ use malote_common::{
 };
 use malote_server::post_office::{Event, Request};
 use malote_server::rate::{Allowances, Rate};
-use malote_server::session::{Output, Session};
+use malote_server::session::{Door, Output, Session};
 use malote_server::store::{Login, PersonId, Stored};
 
 const EXPORTER: [u8; 32] = [1; 32];
@@ -35,7 +35,11 @@ impl Table {
 
     fn with_rate(rate: Rate) -> Table {
         let now = Instant::now();
-        Table { session: Session::new(EXPORTER, NONCE, Allowances::new(rate), now), now, heard: FrameBuffer::default() }
+        Table {
+            session: Session::new(Door::Program { exporter: EXPORTER }, NONCE, Allowances::new(rate), now),
+            now,
+            heard: FrameBuffer::default(),
+        }
     }
 
     /// A session whose client has logged in and resumed its mailbox.
@@ -55,11 +59,14 @@ impl Table {
             last_seq: 0,
             last_counter: 0,
             is_new: true,
+            rooms: Vec::new(),
         };
         self.session.event(Event::LoggedIn(login));
         self.say(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 });
-        assert!(matches!(self.asked()[..], [Request::Resume { mailbox: OWN, after: 0 }]));
-        self.session.event(Event::Page { entries: vec![] });
+        let asked = self.asked();
+        let expected = [Request::Resume { mailbox: OWN, after: 0 }, Request::Fetch { mailbox: OWN, after: 0 }];
+        assert_eq!(format!("{asked:?}"), format!("{expected:?}"));
+        self.session.event(Event::Page { mailbox: OWN, entries: vec![] });
         let frames = self.read();
         assert!(matches!(frames[..], [ServerFrame::Welcome(_)]), "{frames:?}");
         self
@@ -134,7 +141,7 @@ fn submission(counter: u64, since: u64) -> Submission {
 
 fn stored(seq: u64, bytes: usize) -> Stored {
     let message = Message { content: vec![0; bytes], ..submission(1, 1).message };
-    let entry = Entry::Message { from: Name::given(1), accepted_at: Timestamp(0), message };
+    let entry = Entry::Message { from: Name::given(1), number: Some(1), accepted_at: Timestamp(0), message };
     Stored { mailbox: OWN, seq, entry: codec::encode(&entry).unwrap().into() }
 }
 
@@ -341,7 +348,7 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
         for request in table.asked() {
             let Request::Fetch { after, .. } = request else { panic!("{request:?}") };
             let page = (after + 1..=ENTRIES).take(100).map(|seq| stored(seq, 1000)).collect();
-            table.session.event(Event::Page { entries: page });
+            table.session.event(Event::Page { mailbox: OWN, entries: page });
         }
     }
     assert_eq!(seqs, (1..=ENTRIES).collect::<Vec<_>>());
@@ -355,9 +362,9 @@ fn what_is_missed_while_a_page_is_on_its_way_is_fetched_after_it() {
     table.session.missed_events();
     assert!(table.asked().is_empty());
     // This page was read before the entry that was missed.
-    table.session.event(Event::Page { entries: vec![] });
+    table.session.event(Event::Page { mailbox: OWN, entries: vec![] });
     assert!(matches!(table.asked()[..], [Request::Fetch { after: 0, .. }]));
-    table.session.event(Event::Page { entries: vec![] });
+    table.session.event(Event::Page { mailbox: OWN, entries: vec![] });
     assert!(table.asked().is_empty());
 }
 

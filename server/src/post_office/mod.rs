@@ -2,129 +2,37 @@
 //!
 //! [`PostOffice`] decides; it does no I/O of its own but through its [`Store`]. [`thread`] runs it.
 
+mod presence;
+#[cfg(test)]
+mod tests;
 pub mod thread;
+mod types;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use malote_common::frame::Person;
-use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Submission, Timestamp, limits};
+use malote_common::frame::{NameRefusal, Person, RoomRefusal};
+use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp, limits};
 
 use crate::store::{Answer, Login, Operation, PersonId, Store, StoreError, Stored};
+use presence::Presence;
+pub use types::{Event, Request, SessionId};
 
 /// Bytes of one page that a session is fed from the store: two of them keep a fast reader busy.
 const PAGE_BYTES: usize = 128 * 1024;
-
-/// A connection, for as long as it lasts. Those made later have greater ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u64);
-
-/// What sessions ask of the post office.
-#[derive(Clone, Debug)]
-pub enum Request {
-    /// The session's client has proved to hold this key. Answered by [`Event::LoggedIn`] or [`Event::Full`].
-    Login {
-        key: [u8; 32],
-        device: DeviceId,
-    },
-    /// Answered by [`Event::Outcomes`].
-    Submit(Submission),
-    /// The client has everything up to `seq`.
-    Acknowledge {
-        mailbox: MailboxId,
-        seq: Seq,
-    },
-    Read {
-        mailbox: MailboxId,
-        seqs: Vec<Seq>,
-    },
-    /// Has everything up to `after`, wants what is behind it, and to be told of new entries. Answered by [`Event::Page`].
-    Resume {
-        mailbox: MailboxId,
-        after: Seq,
-    },
-    /// Wants the next page behind `after`. Answered by [`Event::Page`].
-    Fetch {
-        mailbox: MailboxId,
-        after: Seq,
-    },
-    /// Wants a page of the directory, and to be told of changes. Answered by [`Event::People`].
-    People {
-        after: Option<u64>,
-    },
-    /// The connection is over.
-    Gone,
-}
-
-/// What the post office tells a session.
-#[derive(Clone, Debug)]
-pub enum Event {
-    LoggedIn(Login),
-    /// As many clients as are allowed are here already.
-    Full,
-    /// The same device has logged in on another connection, which takes this one's place.
-    Superseded,
-    Outcomes {
-        counter: u64,
-        outcomes: Vec<Outcome>,
-    },
-    /// A new entry of a mailbox that the session fetches from.
-    Entry(Stored),
-    /// What the session fetched; nothing where it has seen all that there is.
-    Page {
-        entries: Vec<Stored>,
-    },
-    People {
-        people: Vec<Person>,
-        more: bool,
-    },
-    Presence(Arc<Vec<Person>>),
-    ReadNoted {
-        mailbox: MailboxId,
-        seqs: Vec<Seq>,
-    },
-}
-
-impl Event {
-    /// Whether a session that misses this event can ask for its content later.
-    pub fn can_be_missed(&self) -> bool {
-        matches!(self, Event::Entry(_) | Event::Presence(_))
-    }
-}
 
 /// Decides what becomes of requests.
 pub struct PostOffice<S> {
     store: S,
     max_clients: usize,
-    sessions: HashMap<SessionId, Present>,
-    devices: HashMap<(PersonId, DeviceId), SessionId>,
-    /// The sessions that want a mailbox's new entries.
-    readers: HashMap<MailboxId, Vec<SessionId>>,
-    /// How many sessions each connected person has.
-    connected: BTreeMap<PersonId, usize>,
-    /// The sessions that want to know who comes and goes.
-    watchers: HashSet<SessionId>,
-}
-
-/// A session that has logged in.
-struct Present {
-    person: PersonId,
-    name: Name,
-    device: DeviceId,
-    mailbox: MailboxId,
+    presence: Presence,
+    /// The web listener's ways into rooms.
+    bridges: HashMap<SessionId, MailboxId>,
 }
 
 impl<S: Store> PostOffice<S> {
     pub fn new(store: S, max_clients: usize) -> PostOffice<S> {
-        PostOffice {
-            store,
-            max_clients,
-            sessions: HashMap::new(),
-            devices: HashMap::new(),
-            readers: HashMap::new(),
-            connected: BTreeMap::new(),
-            watchers: HashSet::new(),
-        }
+        PostOffice { store, max_clients, presence: Presence::default(), bridges: HashMap::new() }
     }
 
     /// Gives the store back, as after a crash of everything around it.
@@ -154,16 +62,21 @@ impl<S: Store> PostOffice<S> {
 
     /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it.
     fn operation(&self, session: SessionId, request: &Request) -> Option<Operation> {
-        if let Request::Login { key, device } = request {
-            return Some(Operation::Login { key: *key, device: *device });
-        }
-        let present = self.sessions.get(&session)?;
         match request {
-            Request::Submit(submission) => Some(Operation::Submit {
-                author: present.person,
-                device: present.device,
-                submission: submission.clone(),
-            }),
+            Request::Login { key, device } => return Some(Operation::Login { key: *key, device: *device }),
+            Request::Bridge { room } => return Some(Operation::OpenRoom { room: room.clone() }),
+            Request::Post { from, message } => {
+                let room = *self.bridges.get(&session)?;
+                return Some(Operation::Post { room, from: from.clone(), message: message.clone() });
+            }
+            _ => {}
+        }
+        let present = self.presence.get(session)?;
+        let person = present.person;
+        match request {
+            Request::Submit(submission) => {
+                Some(Operation::Submit { author: person, device: present.device, submission: submission.clone() })
+            }
             // What a client resumes behind, it has: the acknowledgement may have been lost with the connection.
             Request::Acknowledge { mailbox, seq } | Request::Resume { mailbox, after: seq }
                 if *mailbox == present.mailbox && *seq > 0 =>
@@ -173,6 +86,9 @@ impl<S: Store> PostOffice<S> {
             Request::Read { mailbox, seqs } if *mailbox == present.mailbox => {
                 Some(Operation::Read { mailbox: *mailbox, seqs: seqs.clone() })
             }
+            Request::Enter { room, create } => Some(Operation::Enter { person, room: room.clone(), create: *create }),
+            Request::Leave { room } => Some(Operation::Leave { person, room: room.clone() }),
+            Request::TakeName { name } => Some(Operation::TakeName { person, name: name.clone() }),
             _ => None,
         }
     }
@@ -215,19 +131,36 @@ impl<S: Store> PostOffice<S> {
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
                 self.push(appended, effects);
             }
-            (Request::Submit(submission), _) if self.sessions.contains_key(&session) => {
+            (Request::Submit(submission), _) if self.presence.get(session).is_some() => {
                 let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
             }
-            (Request::Resume { mailbox, after }, answer) => {
+            (Request::Resume { mailbox, .. }, answer) => {
                 if let Some(Answer::Noted { appended }) = answer {
                     self.push(appended, effects);
                 }
-                self.fetch(session, mailbox, after, effects)?;
+                if self.presence.may_read(session, mailbox).is_some() {
+                    self.presence.read(session, mailbox);
+                }
             }
             (Request::Fetch { mailbox, after }, _) => self.fetch(session, mailbox, after, effects)?,
             (Request::People { after }, _) => self.people(session, after, effects)?,
+            (Request::Rooms { after }, _) if self.presence.get(session).is_some() => {
+                let rooms = self.store.rooms(after.as_ref(), limits::ROOMS_PER_PAGE)?;
+                let more = rooms.len() == limits::ROOMS_PER_PAGE;
+                effects.tell(session, Event::Rooms { rooms, more });
+            }
+            (Request::Members { mailbox, after }, _) => self.members(session, mailbox, after, effects)?,
+            (Request::Enter { room, .. } | Request::Leave { room }, answer) => {
+                self.move_between_rooms(session, room, answer, effects)
+            }
+            (Request::TakeName { name }, answer) => self.rename(session, name, answer, effects),
             (Request::Gone, _) => self.leave(session, effects),
+            (Request::Bridge { .. }, Some(Answer::Opened { mailbox, last_seq })) => {
+                self.bridges.insert(session, mailbox);
+                self.presence.read(session, mailbox);
+                effects.tell(session, Event::Bridged { mailbox, last_seq });
+            }
             (Request::Read { mailbox, seqs }, Some(Answer::Noted { appended })) => {
                 effects.tell(session, Event::ReadNoted { mailbox, seqs });
                 self.push(appended, effects);
@@ -243,7 +176,7 @@ impl<S: Store> PostOffice<S> {
     }
 
     fn log_in(&mut self, session: SessionId, device: DeviceId, login: Login, effects: &mut Effects) {
-        if let Some(other) = self.devices.get(&(login.person, device)).copied() {
+        if let Some(other) = self.presence.of_device(login.person, device) {
             // The proof of a connection that its client has given up may arrive after that of the next one.
             if other > session {
                 return effects.tell(session, Event::Superseded);
@@ -251,45 +184,75 @@ impl<S: Store> PostOffice<S> {
             effects.tell(other, Event::Superseded);
             self.leave(other, effects);
         }
-        if self.sessions.len() >= self.max_clients {
+        if self.presence.count() >= self.max_clients {
             effects.tell(session, Event::Full);
             return;
         }
-        self.devices.insert((login.person, device), session);
-        *self.connected.entry(login.person).or_insert(0) += 1;
+        self.presence.add(session, device, &login);
         effects.changed.insert(login.person, login.name.clone());
-        let (person, name, mailbox) = (login.person, login.name.clone(), login.mailbox);
-        self.sessions.insert(session, Present { person, name, device, mailbox });
         effects.tell(session, Event::LoggedIn(login));
     }
 
     fn leave(&mut self, session: SessionId, effects: &mut Effects) {
-        let Some(present) = self.sessions.remove(&session) else { return };
-        self.devices.remove(&(present.person, present.device));
-        self.watchers.remove(&session);
-        if let Some(readers) = self.readers.get_mut(&present.mailbox) {
-            readers.retain(|reader| *reader != session);
-            if readers.is_empty() {
-                self.readers.remove(&present.mailbox);
+        if let Some(present) = self.presence.remove(session) {
+            effects.changed.insert(present.person, present.name);
+        }
+    }
+
+    fn move_between_rooms(&mut self, session: SessionId, room: Name, answer: Option<Answer>, effects: &mut Effects) {
+        let Some(present) = self.presence.get(session) else { return };
+        let person = Person { number: present.person.0, name: present.name.clone(), connected: true };
+        let id = present.person;
+        let (mailbox, changed, entered) = match answer {
+            Some(Answer::Entered { membership, created, changed }) => {
+                self.presence.enter(id, &membership);
+                for other in self.presence.of_person(id) {
+                    let membership = membership.clone();
+                    effects.tell(other, Event::Entered { membership, created, asked: other == session });
+                }
+                (membership.mailbox, changed, true)
+            }
+            Some(Answer::Left { mailbox, changed }) => {
+                self.presence.leave(id, mailbox);
+                for other in self.presence.of_person(id) {
+                    effects.tell(other, Event::Left { room: room.clone(), mailbox, asked: other == session });
+                }
+                (mailbox, changed, false)
+            }
+            Some(Answer::RoomRefused(why)) => return effects.tell(session, Event::RoomRefused { room, why }),
+            _ => return effects.tell(session, Event::RoomRefused { room, why: RoomRefusal::ServerFull }),
+        };
+        if changed {
+            for reader in self.presence.readers(mailbox) {
+                effects.tell(reader, Event::Member { mailbox, person: person.clone(), entered });
             }
         }
-        if let Some(count) = self.connected.get_mut(&present.person) {
-            *count -= 1;
-            if *count == 0 {
-                self.connected.remove(&present.person);
+    }
+
+    fn rename(&mut self, session: SessionId, wish: Option<Name>, answer: Option<Answer>, effects: &mut Effects) {
+        let Some(person) = self.presence.get(session).map(|present| present.person) else { return };
+        let refused = wish.unwrap_or_else(|| Name::given(person.0));
+        match answer {
+            Some(Answer::Named(name)) => {
+                self.presence.rename(person, &name);
+                effects.changed.insert(person, name.clone());
+                for other in self.presence.of_person(person) {
+                    effects.tell(other, Event::Named { name: name.clone(), asked: other == session });
+                }
             }
+            Some(Answer::NameRefused(why)) => effects.tell(session, Event::NameRefused { name: refused, why }),
+            _ => effects.tell(session, Event::NameRefused { name: refused, why: NameRefusal::ServerFull }),
         }
-        effects.changed.insert(present.person, present.name);
     }
 
     fn owns(&self, session: SessionId, mailbox: MailboxId) -> bool {
-        self.sessions.get(&session).is_some_and(|present| present.mailbox == mailbox)
+        self.presence.get(session).is_some_and(|present| present.mailbox == mailbox)
     }
 
     fn push(&self, appended: Vec<Stored>, effects: &mut Effects) {
         for stored in appended {
-            for reader in self.readers.get(&stored.mailbox).into_iter().flatten() {
-                effects.tell(*reader, Event::Entry(stored.clone()));
+            for reader in self.presence.readers(stored.mailbox) {
+                effects.tell(reader, Event::Entry(stored.clone()));
             }
         }
     }
@@ -301,33 +264,50 @@ impl<S: Store> PostOffice<S> {
         after: Seq,
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
-        if !self.owns(session, mailbox) {
+        let is_bridged = self.bridges.get(&session) == Some(&mailbox);
+        let Some(first) = self.presence.may_read(session, mailbox).or(is_bridged.then_some(1)) else {
             return Ok(());
-        }
-        let readers = self.readers.entry(mailbox).or_default();
-        if !readers.contains(&session) {
-            readers.push(session);
-        }
-        let entries = self.store.entries(mailbox, after, PAGE_BYTES)?;
-        effects.tell(session, Event::Page { entries });
+        };
+        let entries = self.store.entries(mailbox, after.max(first.saturating_sub(1)), PAGE_BYTES)?;
+        effects.tell(session, Event::Page { mailbox, entries });
         Ok(())
     }
 
     fn people(&mut self, session: SessionId, after: Option<u64>, effects: &mut Effects) -> Result<(), StoreError> {
-        if !self.sessions.contains_key(&session) {
+        if self.presence.get(session).is_none() {
             return Ok(());
         }
-        self.watchers.insert(session);
-        let mut people = self.store.people(after.map(PersonId), limits::PEOPLE_PER_PAGE)?;
-        for person in &mut people {
-            person.connected = self.connected.contains_key(&PersonId(person.number));
-        }
+        self.presence.watch(session);
+        let people = self.store.people(after.map(PersonId), limits::PEOPLE_PER_PAGE)?;
         let more = people.len() == limits::PEOPLE_PER_PAGE;
-        effects.tell(session, Event::People { people, more });
+        effects.tell(session, Event::People { people: self.with_presence(people), more });
         Ok(())
     }
 
-    /// Tells the watchers who came and went in this batch, all at once.
+    fn members(
+        &mut self,
+        session: SessionId,
+        mailbox: MailboxId,
+        after: Option<u64>,
+        effects: &mut Effects,
+    ) -> Result<(), StoreError> {
+        if self.presence.may_read(session, mailbox).is_none() {
+            return Ok(());
+        }
+        let people = self.store.members(mailbox, after.map(PersonId), limits::PEOPLE_PER_PAGE)?;
+        let more = people.len() == limits::PEOPLE_PER_PAGE;
+        effects.tell(session, Event::Members { mailbox, people: self.with_presence(people), more });
+        Ok(())
+    }
+
+    fn with_presence(&self, mut people: Vec<Person>) -> Vec<Person> {
+        for person in &mut people {
+            person.connected = self.presence.is_connected(PersonId(person.number));
+        }
+        people
+    }
+
+    /// Tells the watchers who came, went and changed in this batch, all at once.
     fn announce(&self, effects: &mut Effects) {
         if effects.changed.is_empty() {
             return;
@@ -335,11 +315,11 @@ impl<S: Store> PostOffice<S> {
         let people = std::mem::take(&mut effects.changed).into_iter().map(|(person, name)| Person {
             number: person.0,
             name,
-            connected: self.connected.contains_key(&person),
+            connected: self.presence.is_connected(person),
         });
         let people = Arc::new(people.collect::<Vec<_>>());
-        for watcher in &self.watchers {
-            effects.tell(*watcher, Event::Presence(people.clone()));
+        for watcher in self.presence.watchers() {
+            effects.tell(watcher, Event::Presence(people.clone()));
         }
     }
 }
@@ -348,151 +328,12 @@ impl<S: Store> PostOffice<S> {
 #[derive(Default)]
 struct Effects {
     events: Vec<(SessionId, Event)>,
-    /// People whose presence may have changed.
+    /// People whose presence or name may have changed.
     changed: BTreeMap<PersonId, Name>,
 }
 
 impl Effects {
     fn tell(&mut self, session: SessionId, event: Event) {
         self.events.push((session, event));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract::{DEVICE, submission};
-    use crate::store::sqlite::SqliteStore;
-
-    const NOW: Timestamp = Timestamp(5);
-
-    fn office(max_clients: usize) -> PostOffice<SqliteStore> {
-        PostOffice::new(SqliteStore::in_memory().unwrap(), max_clients)
-    }
-
-    fn login(key: u8) -> Request {
-        Request::Login { key: [key; 32], device: DEVICE }
-    }
-
-    fn ask(office: &mut PostOffice<SqliteStore>, session: u64, request: Request) -> Vec<(u64, Event)> {
-        let events = office.handle(vec![(SessionId(session), request)], NOW).unwrap();
-        events.into_iter().map(|(session, event)| (session.0, event)).collect()
-    }
-
-    fn mailbox(events: &[(u64, Event)]) -> MailboxId {
-        match events {
-            [(_, Event::LoggedIn(login)), ..] => login.mailbox,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn one_client_too_many_is_refused_until_another_leaves() {
-        let mut office = office(1);
-        mailbox(&ask(&mut office, 1, login(1)));
-        assert!(matches!(ask(&mut office, 2, login(2))[..], [(2, Event::Full)]));
-        ask(&mut office, 1, Request::Gone);
-        mailbox(&ask(&mut office, 3, login(2)));
-    }
-
-    #[test]
-    fn a_device_that_comes_again_takes_its_own_place() {
-        let mut office = office(1);
-        mailbox(&ask(&mut office, 1, login(1)));
-        let events = ask(&mut office, 2, login(1));
-        assert!(matches!(events[..], [(1, Event::Superseded), (2, Event::LoggedIn(_))]), "{events:?}");
-        // The older connection's end changes nothing any more.
-        assert!(ask(&mut office, 1, Request::Gone).is_empty());
-        assert_eq!(office.sessions.len(), 1);
-    }
-
-    #[test]
-    fn a_login_that_comes_late_does_not_take_a_newer_connections_place() {
-        let mut office = office(1);
-        mailbox(&ask(&mut office, 2, login(1)));
-        assert!(matches!(ask(&mut office, 1, login(1))[..], [(1, Event::Superseded)]));
-        assert!(ask(&mut office, 1, Request::Gone).is_empty());
-        assert!(office.sessions.contains_key(&SessionId(2)));
-    }
-
-    #[test]
-    fn what_finds_no_space_is_overtaken_by_nothing_of_its_author() {
-        let mut office = PostOffice::new(Tight(SqliteStore::in_memory().unwrap()), 9);
-        let mut handle = |batch| office.handle(batch, NOW).unwrap();
-        handle(vec![(SessionId(1), login(1)), (SessionId(2), login(2))]);
-        let small = |counter, since| Submission { since, ..submission(counter, &["Usuario0"], "oi") };
-        let large = submission(1, &["Usuario0"], &"x".repeat(TIGHT));
-        let batch = [(1, large), (1, small(2, 1)), (2, small(1, 1)), (1, small(3, 3))];
-        let batch = batch.map(|(session, submission)| (SessionId(session), Request::Submit(submission)));
-        let outcomes = handle(batch.into()).into_iter().map(|(session, event)| match event {
-            Event::Outcomes { counter, outcomes } => (session.0, counter, outcomes[0].code()),
-            other => panic!("{other:?}"),
-        });
-        let expected = [(1, 1, "server_full"), (1, 2, "out_of_turn"), (2, 1, "accepted"), (1, 3, "accepted")];
-        assert_eq!(outcomes.collect::<Vec<_>>(), expected);
-    }
-
-    /// A store that has no space for a message of so many bytes.
-    struct Tight(SqliteStore);
-    const TIGHT: usize = 1000;
-
-    impl Store for Tight {
-        fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
-            let is_large = |operation: &Operation| match operation {
-                Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
-                _ => false,
-            };
-            if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
-        }
-
-        fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
-            self.0.entries(mailbox, after, max_bytes)
-        }
-
-        fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
-            self.0.people(after, limit)
-        }
-    }
-
-    #[test]
-    fn nobody_reads_or_acknowledges_anothers_mailbox() {
-        let mut office = office(9);
-        mailbox(&ask(&mut office, 1, login(1)));
-        let others = mailbox(&ask(&mut office, 2, login(2)));
-        ask(&mut office, 1, Request::Submit(submission(1, &["Usuario1"], "segredo")));
-        assert!(ask(&mut office, 1, Request::Fetch { mailbox: others, after: 0 }).is_empty());
-        assert!(ask(&mut office, 1, Request::Acknowledge { mailbox: others, seq: 1 }).is_empty());
-        assert!(ask(&mut office, 1, Request::Read { mailbox: others, seqs: vec![1] }).is_empty());
-        let events = ask(&mut office, 2, Request::Fetch { mailbox: others, after: 0 });
-        assert!(matches!(&events[..], [(2, Event::Page { entries, .. })] if entries.len() == 1));
-    }
-
-    #[test]
-    fn strangers_are_told_nothing() {
-        let mut office = office(9);
-        for request in [
-            Request::Submit(submission(1, &["Usuario0"], "oi")),
-            Request::Resume { mailbox: MailboxId(1), after: 3 },
-            Request::Fetch { mailbox: MailboxId(1), after: 0 },
-            Request::People { after: None },
-            Request::Gone,
-        ] {
-            let events = ask(&mut office, 1, request);
-            assert!(events.is_empty(), "{events:?}");
-        }
-    }
-
-    #[test]
-    fn watchers_learn_who_comes_and_goes() {
-        let mut office = office(9);
-        ask(&mut office, 1, login(1));
-        let events = ask(&mut office, 1, Request::People { after: None });
-        assert!(matches!(&events[..], [(1, Event::People { people, more: false })] if people[0].connected));
-        let presence = |events: Vec<(u64, Event)>| match events.last() {
-            Some((1, Event::Presence(people))) => (people[0].number, people[0].connected),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(presence(ask(&mut office, 2, login(2))), (1, true));
-        assert_eq!(presence(ask(&mut office, 2, Request::Gone)), (1, false));
     }
 }

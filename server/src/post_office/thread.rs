@@ -33,13 +33,22 @@ pub enum Letter {
 /// The thread's side of a session.
 pub struct Mailslot {
     events: mpsc::Sender<Event>,
-    missed: Arc<AtomicBool>,
+    left_out: Arc<LeftOut>,
 }
 
 /// The session's side: its events, and whether some had to be left out because it was too slow to take them.
 pub struct Inbox {
     pub events: mpsc::Receiver<Event>,
-    missed: Arc<AtomicBool>,
+    left_out: Arc<LeftOut>,
+}
+
+/// What a session that is too slow was not told.
+#[derive(Default)]
+struct LeftOut {
+    /// Something that it can ask for.
+    missed: AtomicBool,
+    /// Something that nobody will tell it again.
+    lost: AtomicBool,
 }
 
 /// The way to the post office, for connections.
@@ -48,8 +57,8 @@ pub type Counter = mpsc::Sender<Letter>;
 /// A session's two ends of its way back.
 pub fn mailslot() -> (Mailslot, Inbox) {
     let (sender, events) = mpsc::channel(EVENTS);
-    let missed = Arc::new(AtomicBool::new(false));
-    (Mailslot { events: sender, missed: missed.clone() }, Inbox { events, missed })
+    let left_out = Arc::new(LeftOut::default());
+    (Mailslot { events: sender, left_out: left_out.clone() }, Inbox { events, left_out })
 }
 
 /// Starts the thread. It ends when all counters are dropped, or with the error that makes the store unreliable.
@@ -89,12 +98,16 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
 }
 
 impl Mailslot {
-    /// Hands an event over without ever waiting. A session that is slow misses what it can ask for later; that there
-    /// is always room for the rest follows from the window that sessions enforce.
+    /// Hands an event over without ever waiting. A session that is slow misses what it can ask for later. There is always
+    /// room for answers, which follows from the windows that sessions enforce; but not for what a person's other devices
+    /// do with rooms and names all the while.
     fn put(&self, event: Event) {
-        let crowded = event.can_be_missed() && self.events.capacity() < EVENTS / 2;
-        if crowded || self.events.try_send(event).is_err() {
-            self.missed.store(true, Ordering::Release);
+        if event.can_be_missed() {
+            if self.events.capacity() < EVENTS / 2 || self.events.try_send(event).is_err() {
+                self.left_out.missed.store(true, Ordering::Release);
+            }
+        } else if self.events.try_send(event).is_err() {
+            self.left_out.lost.store(true, Ordering::Release);
         }
     }
 }
@@ -102,6 +115,12 @@ impl Mailslot {
 impl Inbox {
     /// Whether events were left out since the last time this was asked.
     pub fn take_missed(&self) -> bool {
-        self.missed.load(Ordering::Relaxed) && self.missed.swap(false, Ordering::Acquire)
+        let missed = &self.left_out.missed;
+        missed.load(Ordering::Relaxed) && missed.swap(false, Ordering::Acquire)
+    }
+
+    /// Whether something was left out that cannot be asked for: the session has to begin anew.
+    pub fn has_lost(&self) -> bool {
+        self.left_out.lost.load(Ordering::Acquire)
     }
 }

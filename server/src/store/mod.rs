@@ -5,12 +5,13 @@
 
 #[cfg(test)]
 pub mod contract;
+mod names;
 pub mod sqlite;
 
 use std::sync::Arc;
 
-use malote_common::frame::Person;
-use malote_common::{DeviceId, Epoch, MailboxId, Name, Outcome, Seq, Submission, Timestamp};
+use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
+use malote_common::{DeviceId, Epoch, MailboxId, Message, Name, Outcome, Seq, Submission, Timestamp};
 
 /// A person's number, the one in `UsuarioN`. Never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,13 @@ pub struct PersonId(pub u64);
 /// [would overtake](Submission::would_overtake) one that was refused for a passing reason, here or on its way, which
 /// leaves a gap behind the highest counter.
 ///
+/// *Named.* No two people have names in use that are the same or look alike, and what somebody gave up leads nowhere and
+/// stays out of others' reach for [`malote_common::limits::NAME_REST`]. The given name leads to its person always.
+///
+/// *Apart.* A message to a room is one entry of the room's mailbox, whatever the number of its members, and only members
+/// put one there. A member may see it from [`Membership::first`] on: what came while they were in the room, and the
+/// [`malote_common::limits::ROOM_HISTORY`] entries before. Everybody is in the room of everybody, from their first login.
+///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most
 /// [`malote_common::limits::MAILBOX_ENTRIES`] messages wait undelivered; [`Store::entries`] and [`Store::people`]
 /// return no more than they are asked for. Receipts are few against what they are for, and are always appended.
@@ -50,6 +58,12 @@ pub trait Store: Send {
 
     /// Up to `limit` people with numbers above `after`, in order. `connected` is false: a store does not know.
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError>;
+
+    /// Up to `limit` rooms behind the one called `after`, in the order of their folded names.
+    fn rooms(&mut self, after: Option<&Name>, limit: usize) -> Result<Vec<Room>, StoreError>;
+
+    /// Up to `limit` members of a room with numbers above `after`, in order. `connected` is false, as above.
+    fn members(&mut self, room: MailboxId, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError>;
 }
 
 /// A change to what is stored.
@@ -63,6 +77,18 @@ pub enum Operation {
     Acknowledge { mailbox: MailboxId, seq: Seq },
     /// A person has opened these entries of a mailbox. The authors of the messages among them get receipts.
     Read { mailbox: MailboxId, seqs: Vec<Seq> },
+    /// A person wants to be called so; nothing stands for the given name. Answered by [`Answer::Named`] or
+    /// [`Answer::NameRefused`].
+    TakeName { person: PersonId, name: Option<Name> },
+    /// A person enters a room; `create` makes it where there is none. Answered by [`Answer::Entered`] or
+    /// [`Answer::RoomRefused`].
+    Enter { person: PersonId, room: Name, create: bool },
+    /// A person leaves a room. Answered by [`Answer::Left`] or [`Answer::RoomRefused`].
+    Leave { person: PersonId, room: Name },
+    /// The server itself needs this room, and makes it where there is none. Answered by [`Answer::Opened`].
+    OpenRoom { room: Name },
+    /// Somebody who is no person says something in a room. Answered by [`Answer::Noted`].
+    Post { room: MailboxId, from: Name, message: Message },
 }
 
 /// What came of an [`Operation`].
@@ -74,9 +100,28 @@ pub enum Answer {
         outcomes: Vec<Outcome>,
         appended: Vec<Stored>,
     },
-    /// For [`Operation::Acknowledge`] and [`Operation::Read`]: the receipts that were appended.
+    /// For [`Operation::Acknowledge`], [`Operation::Read`] and [`Operation::Post`]: the entries that were appended.
     Noted {
         appended: Vec<Stored>,
+    },
+    /// The name to show from now on.
+    Named(Name),
+    NameRefused(NameRefusal),
+    /// `created` where the room is new, `changed` where the person was not in it before.
+    Entered {
+        membership: Membership,
+        created: bool,
+        changed: bool,
+    },
+    /// `changed` where the person was in it before.
+    Left {
+        mailbox: MailboxId,
+        changed: bool,
+    },
+    RoomRefused(RoomRefusal),
+    Opened {
+        mailbox: MailboxId,
+        last_seq: Seq,
     },
 }
 
@@ -92,6 +137,8 @@ pub struct Login {
     pub last_counter: u64,
     /// Whether this key was never seen before.
     pub is_new: bool,
+    /// The rooms that the person is in.
+    pub rooms: Vec<Membership>,
 }
 
 /// An entry as it is stored: an encoded [`malote_common::Entry`], shared by all who read it.

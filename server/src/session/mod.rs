@@ -4,17 +4,23 @@
 //! do: [`Output`]s to carry out, and bytes to write. It does no I/O and reads no clock, so a test can run it against a
 //! client's engine in one thread.
 
+mod active;
+mod door;
+mod requests;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use malote_common::codec::{self, FrameBuffer};
-use malote_common::frame::{ClientFrame, Closing, Limits, ServerFrame, Welcome, delivery_body};
+use malote_common::frame::{ClientFrame, Closing, Limits, ServerFrame, Welcome};
 use malote_common::hello::{Challenge, Hello, VERSION};
-use malote_common::{Outcome, Seq, Submission, limits, login};
+use malote_common::limits;
 
 use crate::post_office::{Event, Request};
 use crate::rate::Allowances;
 use crate::store::{Login, Stored};
+use active::{Active, List};
+pub use door::Door;
 
 /// Bytes that may wait for the peer to read them before deliveries stop and the store keeps the rest. Deliveries go on
 /// when half of it is gone.
@@ -22,9 +28,6 @@ const OUTGOING_BYTES: usize = 128 * 1024;
 
 /// Bytes that may wait before nothing more is read from the peer, whose requests make them grow.
 const OUTGOING_LIMIT: usize = 2 * limits::FRAME_BYTES;
-
-/// Marks of reading that may be under way at once; it bounds the answers that wait for the client.
-const READS: usize = limits::WINDOW as usize / 2;
 
 /// What the driver is to do.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub enum Output {
 /// The protocol state of one connection.
 pub struct Session {
     state: State,
-    exporter: [u8; 32],
+    door: Door,
     nonce: [u8; 32],
     allowances: Allowances,
     incoming: FrameBuffer,
@@ -60,36 +63,12 @@ enum State {
     Closed,
 }
 
-/// What is known of a client that has logged in.
-struct Active {
-    login: Login,
-    /// The last counter that was over the rate.
-    limited: u64,
-    /// Submissions that the post office has not answered.
-    unanswered: u64,
-    /// The last entry that was sent; nothing until the client resumes.
-    sent: Option<Seq>,
-    /// There may be entries in the store that were not sent, beside those of the page on its way.
-    behind: bool,
-    /// A page is on its way.
-    fetching: bool,
-    /// The client wants to know who comes and goes.
-    watching: bool,
-    /// A page of the directory is on its way.
-    listing: bool,
-    /// The page that is wanted when that one has come.
-    next_page: Option<Option<u64>>,
-    /// Marks of reading that the post office has not noted.
-    reading: usize,
-}
-
 impl Session {
-    /// A connection was accepted; `exporter` is its TLS keying material under [`login::EXPORTER_LABEL`], `nonce` 32
-    /// random bytes.
-    pub fn new(exporter: [u8; 32], nonce: [u8; 32], allowances: Allowances, now: Instant) -> Session {
+    /// A connection was accepted; `nonce` is 32 random bytes.
+    pub fn new(door: Door, nonce: [u8; 32], allowances: Allowances, now: Instant) -> Session {
         Session {
             state: State::Greeting,
-            exporter,
+            door,
             nonce,
             allowances,
             incoming: FrameBuffer::default(),
@@ -101,22 +80,37 @@ impl Session {
         }
     }
 
-    /// Bytes came from the peer.
+    /// Bytes came from the peer: frames with their lengths before them.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
         self.heard_at = now;
         self.pinged_at = None;
         self.incoming.extend(bytes);
-        loop {
-            let allowed = match self.state {
-                State::Closed => return,
-                State::Active(_) => limits::FRAME_BYTES,
-                _ => limits::HANDSHAKE_FRAME_BYTES,
-            };
+        while let Some(allowed) = self.allowed() {
             match self.incoming.next_frame(allowed) {
                 Ok(Some(body)) => self.frame(&body, now),
                 Ok(None) => return,
                 Err(_) => return self.close(Closing::ProtocolError),
             }
+        }
+    }
+
+    /// One frame's body came from the peer, over something that keeps frames apart by itself.
+    pub fn receive_body(&mut self, body: &[u8], now: Instant) {
+        self.heard_at = now;
+        self.pinged_at = None;
+        match self.allowed() {
+            Some(allowed) if body.len() <= allowed => self.frame(body, now),
+            Some(_) => self.close(Closing::ProtocolError),
+            None => {}
+        }
+    }
+
+    /// Bytes that a frame's body may have at this point.
+    fn allowed(&self) -> Option<usize> {
+        match self.state {
+            State::Closed => None,
+            State::Active(_) => Some(limits::FRAME_BYTES),
+            _ => Some(limits::HANDSHAKE_FRAME_BYTES),
         }
     }
 
@@ -132,17 +126,50 @@ impl Session {
                 self.send(&ServerFrame::Outcomes { counter, outcomes });
             }
             (Event::Entry(stored), State::Active(_)) => self.deliver(stored),
-            (Event::Page { entries }, State::Active(active)) => {
-                active.fetching = false;
-                active.behind |= !entries.is_empty();
+            (Event::Page { mailbox, entries }, State::Active(active)) => {
+                active.feeds.fetched(mailbox);
+                if let Some(feed) = active.feeds.get(mailbox) {
+                    feed.behind |= !entries.is_empty();
+                }
                 entries.into_iter().for_each(|stored| self.deliver(stored));
                 self.catch_up();
             }
             (Event::People { people, more }, State::Active(active)) => {
-                active.listing = false;
                 active.watching = true;
-                self.send(&ServerFrame::People { people, more });
+                self.listed(&ServerFrame::People { people, more });
+            }
+            (Event::Rooms { rooms, more }, State::Active(_)) => self.listed(&ServerFrame::Rooms { rooms, more }),
+            (Event::Members { mailbox, people, more }, State::Active(_)) => {
+                self.listed(&ServerFrame::Members { mailbox, people, more });
+            }
+            (Event::Member { mailbox, person, entered }, State::Active(_)) => {
+                self.send(&ServerFrame::Member { mailbox, person, entered });
+            }
+            (Event::Entered { membership, created, asked }, State::Active(active)) => {
+                active.asking = active.asking.saturating_sub(usize::from(asked));
+                active.feeds.enter(&membership);
+                self.send(&ServerFrame::Entered { membership, created });
+            }
+            (Event::Left { room, mailbox, asked }, State::Active(active)) => {
+                active.asking = active.asking.saturating_sub(usize::from(asked));
+                active.feeds.leave(mailbox);
+                active.lists.leave(mailbox);
+                self.send(&ServerFrame::Left { room, mailbox });
                 self.list();
+                self.catch_up();
+            }
+            (Event::RoomRefused { room, why }, State::Active(active)) => {
+                active.asking = active.asking.saturating_sub(1);
+                self.send(&ServerFrame::RoomRefused { room, why });
+            }
+            (Event::Named { name, asked }, State::Active(active)) => {
+                active.asking = active.asking.saturating_sub(usize::from(asked));
+                active.login.name = name.clone();
+                self.send(&ServerFrame::Named { name });
+            }
+            (Event::NameRefused { name, why }, State::Active(active)) => {
+                active.asking = active.asking.saturating_sub(1);
+                self.send(&ServerFrame::NameRefused { name, why });
             }
             (Event::ReadNoted { mailbox, seqs }, State::Active(active)) => {
                 active.reading = active.reading.saturating_sub(1);
@@ -161,10 +188,13 @@ impl Session {
     /// Some events were left out because the driver was too slow to take them.
     pub fn missed_events(&mut self) {
         let State::Active(active) = &mut self.state else { return };
-        active.behind = true;
+        active.feeds.fall_behind();
         // Whoever watches, or is just beginning to, is told everything again.
-        if active.watching || active.listing {
-            active.next_page = Some(None);
+        if active.watching || active.lists.is_fetching_people() {
+            active.lists.want_anew(List::People { after: None });
+        }
+        for feed in active.feeds.iter_mut().filter(|feed| feed.lists_members) {
+            active.lists.want_anew(List::Members { mailbox: feed.mailbox, after: None });
         }
         self.list();
         self.catch_up();
@@ -240,14 +270,14 @@ impl Session {
 
     fn frame(&mut self, body: &[u8], now: Instant) {
         match &self.state {
-            State::Greeting => match Hello::decode(body) {
+            State::Greeting => match self.door.hello(body) {
                 Ok(hello) => self.challenge(hello),
                 Err(_) => self.close(Closing::ProtocolError),
             },
-            State::Challenged(hello) => match codec::decode(body) {
+            State::Challenged(hello) => match self.door.encoding().decode(body) {
                 Ok(ClientFrame::Proof { signature }) => {
                     let (key, device) = (hello.key, hello.device);
-                    if proves(&key, &signature, &login::statement(&self.nonce, &self.exporter)) {
+                    if proves(&key, &signature, &self.door.statement(&self.nonce)) {
                         self.state = State::LoggingIn;
                         self.outputs.push_back(Output::Ask(Request::Login { key, device }));
                     } else {
@@ -256,7 +286,7 @@ impl Session {
                 }
                 _ => self.close(Closing::ProtocolError),
             },
-            State::Active(_) => match codec::decode(body) {
+            State::Active(_) => match self.door.encoding().decode(body) {
                 Ok(frame) => self.request(frame, now),
                 Err(_) => self.close(Closing::ProtocolError),
             },
@@ -267,13 +297,18 @@ impl Session {
     }
 
     fn challenge(&mut self, hello: Hello) {
-        if hello.versions.contains(&VERSION) {
-            let challenge = Challenge::Accepted { version: VERSION, nonce: self.nonce };
-            codec::write_frame(&mut self.outgoing, &challenge.encode());
+        let accepted = hello.versions.contains(&VERSION);
+        let challenge = match accepted {
+            true => Challenge::Accepted { version: VERSION, nonce: self.nonce },
+            false => Challenge::Refused { versions: vec![VERSION] },
+        };
+        match self.door.challenge(&challenge) {
+            Ok(body) => codec::write_frame(&mut self.outgoing, &body),
+            Err(error) => unreachable!("a frame of our own is over the limit: {error}"),
+        }
+        if accepted {
             self.state = State::Challenged(hello);
         } else {
-            let refusal = Challenge::Refused { versions: vec![VERSION] };
-            codec::write_frame(&mut self.outgoing, &refusal.encode());
             self.state = State::Closed;
             self.outputs.push_back(Output::Close);
         }
@@ -282,103 +317,32 @@ impl Session {
     fn welcome(&mut self, login: Login) {
         self.send(&ServerFrame::Welcome(Welcome {
             name: login.name.clone(),
+            number: login.person.0,
             mailbox: login.mailbox,
             epoch: login.epoch,
             last_seq: login.last_seq,
             last_counter: login.last_counter,
             limits: Limits::default(),
+            rooms: login.rooms.clone(),
         }));
-        self.state = State::Active(Box::new(Active {
-            login,
-            limited: 0,
-            unanswered: 0,
-            sent: None,
-            behind: false,
-            fetching: false,
-            watching: false,
-            listing: false,
-            next_page: None,
-            reading: 0,
-        }));
-    }
-
-    fn request(&mut self, frame: ClientFrame, now: Instant) {
-        let State::Active(active) = &mut self.state else { return };
-        let own = active.login.mailbox;
-        match frame {
-            ClientFrame::Submit(submission) => self.submit(submission, now),
-            ClientFrame::Resume { mailbox, epoch, after }
-                if mailbox == own && epoch == active.login.epoch && active.sent.is_none() =>
-            {
-                active.sent = Some(after);
-                active.fetching = true;
-                self.outputs.push_back(Output::Ask(Request::Resume { mailbox, after }));
-            }
-            // Only what was sent can have arrived.
-            ClientFrame::Acknowledge { mailbox, seq } if mailbox == own && active.sent >= Some(seq) => {
-                self.outputs.push_back(Output::Ask(Request::Acknowledge { mailbox, seq }));
-            }
-            ClientFrame::Read { mailbox, seqs }
-                if mailbox == own && seqs.len() <= limits::READ_PER_FRAME && active.reading < READS =>
-            {
-                active.reading += 1;
-                self.outputs.push_back(Output::Ask(Request::Read { mailbox, seqs }));
-            }
-            ClientFrame::People { after } => {
-                // Where everything is told again, the client asks again for what follows.
-                active.next_page.get_or_insert(after);
-                self.list();
-            }
-            ClientFrame::Ping { token } => self.send(&ServerFrame::Pong { token }),
-            ClientFrame::Pong { .. } => {}
-            _ => self.close(Closing::ProtocolError),
-        }
-    }
-
-    fn submit(&mut self, submission: Submission, now: Instant) {
-        let State::Active(active) = &mut self.state else { return };
-        // An answer is as long as the list of targets, so that list is bounded before anything is answered.
-        if active.unanswered >= limits::WINDOW || submission.targets.len() > limits::RECIPIENTS {
-            return self.close(Closing::ProtocolError);
-        }
-        let recipients = submission.targets.len();
-        // Only the store knows. Refused here, what was carried out would come again under another counter.
-        if submission.is_inquiry() {
-            active.unanswered += 1;
-            return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
-        }
-        if submission.would_overtake(active.limited) {
-            let outcomes = vec![Outcome::OutOfTurn; recipients];
-            return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
-        }
-        match self.allowances.take(active.login.person, recipients as u32, now) {
-            Ok(()) => {
-                active.unanswered += 1;
-                self.outputs.push_back(Output::Ask(Request::Submit(submission)));
-            }
-            Err(wait) => {
-                active.limited = submission.counter;
-                let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-                let outcomes = vec![Outcome::RateLimited { retry_after_ms }; recipients];
-                self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
-            }
-        }
+        self.state = State::Active(Box::new(Active::new(login)));
     }
 
     /// Sends an entry if it is the next one and the peer keeps up; otherwise it stays in the store for now.
     fn deliver(&mut self, stored: Stored) {
         let State::Active(active) = &mut self.state else { return };
-        let Some(sent) = active.sent else { return };
+        let Some(feed) = active.feeds.get(stored.mailbox) else { return };
+        let Some(sent) = feed.sent else { return };
         if stored.seq <= sent {
             return;
         }
         if stored.seq != sent + 1 || self.outgoing.len() >= OUTGOING_BYTES {
-            active.behind = true;
+            feed.behind = true;
             return;
         }
-        match delivery_body(stored.mailbox, stored.seq, &stored.entry) {
+        match self.door.delivery(stored.mailbox, stored.seq, &stored.entry) {
             Ok(body) => {
-                active.sent = Some(stored.seq);
+                feed.sent = Some(stored.seq);
                 codec::write_frame(&mut self.outgoing, &body);
             }
             Err(_) => self.close(Closing::StoreFailed),
@@ -388,28 +352,32 @@ impl Session {
     /// Asks for the next page where there may be one and there is room for it.
     fn catch_up(&mut self) {
         let State::Active(active) = &mut self.state else { return };
-        let Some(sent) = active.sent else { return };
-        if active.behind && !active.fetching && self.outgoing.len() <= OUTGOING_BYTES / 2 {
-            active.fetching = true;
-            active.behind = false;
-            let mailbox = active.login.mailbox;
-            self.outputs.push_back(Output::Ask(Request::Fetch { mailbox, after: sent }));
+        if self.outgoing.len() <= OUTGOING_BYTES / 2
+            && let Some(request) = active.feeds.next_page()
+        {
+            self.outputs.push_back(Output::Ask(request));
         }
     }
 
-    /// Asks for the page of the directory that is wanted, one at a time.
+    /// Asks for the next page of a list that is wanted, one at a time.
     fn list(&mut self) {
         let State::Active(active) = &mut self.state else { return };
-        if !active.listing
-            && let Some(after) = active.next_page.take()
-        {
-            active.listing = true;
-            self.outputs.push_back(Output::Ask(Request::People { after }));
+        if let Some(request) = active.lists.next_page() {
+            self.outputs.push_back(Output::Ask(request));
         }
+    }
+
+    /// Sends a page of a list.
+    fn listed(&mut self, page: &ServerFrame) {
+        if let State::Active(active) = &mut self.state {
+            active.lists.fetched();
+        }
+        self.send(page);
+        self.list();
     }
 
     fn send(&mut self, frame: &ServerFrame) {
-        match codec::encode(frame) {
+        match self.door.encoding().encode(frame) {
             Ok(body) => codec::write_frame(&mut self.outgoing, &body),
             Err(error) => unreachable!("a frame of our own is over the limit: {error}"),
         }

@@ -6,6 +6,9 @@ use malote_common::{
 
 use super::{Answer, Login, Operation, Store, Stored};
 
+mod names;
+mod rooms;
+
 pub const DEVICE: DeviceId = DeviceId([9; 16]);
 
 /// Runs the suite. `open` opens the same store each time, as after a restart; `reset` makes it empty.
@@ -25,6 +28,16 @@ pub fn check<S: Store>(open: impl Fn() -> S, reset: impl Fn()) {
         a_full_mailbox_refuses_and_recovers,
         nothing_overtakes_what_was_refused_for_now,
         people_come_in_pages,
+        names::a_chosen_name_is_an_alias_of_the_given_one,
+        names::refusals_say_why,
+        names::a_name_that_was_given_up_rests,
+        names::who_changes_names_all_the_time_has_to_wait,
+        rooms::only_members_post_and_one_entry_serves_them_all,
+        rooms::a_member_may_see_what_came_since_and_a_little_before,
+        rooms::everybody_is_in_the_room_of_everybody,
+        rooms::refusals_say_why,
+        rooms::lists_come_in_pages,
+        rooms::visitors_post_as_nobody_in_particular,
     ];
     for case in cases {
         reset();
@@ -104,8 +117,9 @@ fn submissions_are_carried_out_once<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(submit(&mut store, &ids[0], submission(1, &["Usuario1"], "oi")), (outcomes, vec![]));
     assert_eq!(store.entries(ids[1].mailbox, 0, 10_000).unwrap(), appended);
     assert_eq!(login(&mut store, 0).last_counter, 1);
-    let Entry::Message { from, accepted_at, message } = codec::decode(&appended[0].entry).unwrap() else { panic!() };
-    assert_eq!((from, accepted_at), (Name::given(0), Timestamp(1000)));
+    let entry = codec::decode(&appended[0].entry).unwrap();
+    let Entry::Message { from, number, accepted_at, message } = entry else { panic!() };
+    assert_eq!((from, number, accepted_at), (Name::given(0), Some(0), Timestamp(1000)));
     assert_eq!(message, submission(1, &["Usuario1"], "oi").message);
 }
 
