@@ -4,9 +4,11 @@ use std::path::Path;
 
 use malote_common::fingerprint::Fingerprint;
 use malote_common::{MailboxId, MessageId, Name, Timestamp};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::{ArchiveError, Draft, KnownRoom, Letter, QUIET, Recipient, Sent, Shelf, State, Summary, explained};
+use super::{
+    ASKED_NAME, ArchiveError, Draft, KnownRoom, Letter, QUIET, Recipient, Sent, Shelf, State, Summary, explained,
+};
 
 /// A read-only connection to a profile's archive.
 pub struct Reader {
@@ -126,8 +128,16 @@ impl Reader {
 
     /// Whether authors learn that their messages were opened.
     pub fn tells_read(&self) -> Result<bool, ArchiveError> {
-        let quiet = self.connection.query_row("SELECT 1 FROM setting WHERE name = ?", [QUIET], |_| Ok(())).optional();
-        quiet.map(|quiet| quiet.is_none()).map_err(|error| explained(&self.path, &error))
+        Ok(!self.is_set(QUIET)?)
+    }
+
+    /// Whether the user was asked for a name.
+    pub fn asked_name(&self) -> Result<bool, ArchiveError> {
+        self.is_set(ASKED_NAME)
+    }
+
+    fn is_set(&self, setting: &str) -> Result<bool, ArchiveError> {
+        Ok(!self.all("SELECT 1 FROM setting WHERE name = ?", [setting], |_| Ok(()))?.is_empty())
     }
 
     /// Who we were at the server at this address when we last were there.
