@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use malote_common::limits;
 
+/// Bytes of a host's name: what DNS allows (RFC 1035, 2.3.4).
+const HOST_BYTES: usize = 253;
+
 /// A host's name or IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerAddress {
@@ -41,8 +44,8 @@ impl FromStr for ServerAddress {
                 None => (text, None),
             },
         };
-        let named =
-            !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%'));
+        let named = (1..=HOST_BYTES).contains(&host.len())
+            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%'));
         let port = match port {
             None => limits::DEFAULT_PORT,
             Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(error)?,
@@ -81,5 +84,6 @@ mod tests {
         {
             check(wrong, None);
         }
+        check(&"a".repeat(HOST_BYTES + 1), None);
     }
 }
