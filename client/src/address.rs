@@ -1,6 +1,7 @@
 //! Where a server is, as a person types it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use malote_common::limits;
@@ -23,6 +24,14 @@ pub struct NotAnAddress(pub String);
 impl Default for ServerAddress {
     fn default() -> ServerAddress {
         ServerAddress { host: "127.0.0.1".to_owned(), port: limits::DEFAULT_PORT }
+    }
+}
+
+impl ServerAddress {
+    /// Whether it leads to the computer that asks, as far as can be seen without asking anybody.
+    pub fn is_this_computer(&self) -> bool {
+        let host = self.host.as_str();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 
@@ -71,6 +80,13 @@ mod tests {
     fn check(typed: &str, expect: Option<&str>) {
         let parsed = typed.parse::<ServerAddress>().ok().map(|address| address.to_string());
         assert_eq!(parsed.as_deref(), expect, "{typed:?}");
+    }
+
+    #[test]
+    fn this_computer_is_recognised() {
+        let is_here = |address: &str| address.parse::<ServerAddress>().unwrap().is_this_computer();
+        assert!(is_here("127.0.0.1") && is_here("[::1]:5") && is_here("LOCALHOST"));
+        assert!(!is_here("192.168.0.10") && !is_here("casa"));
     }
 
     #[test]

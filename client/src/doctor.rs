@@ -35,6 +35,20 @@ pub enum Step {
 /// The steps in their order.
 pub const STEPS: [Step; 6] = [Step::Name, Step::Route, Step::Port, Step::Tls, Step::Version, Step::Key];
 
+impl Step {
+    /// Its name for programs, and in the translation files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Step::Name => "name",
+            Step::Route => "route",
+            Step::Port => "port",
+            Step::Tls => "tls",
+            Step::Version => "version",
+            Step::Key => "key",
+        }
+    }
+}
+
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -42,6 +56,17 @@ pub enum Outcome {
     Failed(Fault),
     /// A step before it failed.
     NotReached,
+}
+
+impl Outcome {
+    /// Its name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Outcome::Passed(_) => "passed",
+            Outcome::Failed(_) => "failed",
+            Outcome::NotReached => "not_reached",
+        }
+    }
 }
 
 /// What a step that passed has found.
