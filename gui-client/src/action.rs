@@ -35,6 +35,12 @@ pub enum Action {
     /// Take this name for the one that is being typed.
     Complete(String),
     TellRead(bool),
+    /// Test the connection step by step.
+    Diagnose,
+    DiagnoseAgain,
+    CloseDiagnosis,
+    /// Leave this server and choose another.
+    ChangeServer,
 }
 
 /// The actions that have a key.
@@ -58,6 +64,10 @@ impl Action {
             Action::ShowInbox => "inbox",
             Action::ShowSent => "sent",
             Action::TellRead(_) => "options-tell-read",
+            Action::Diagnose => "action-diagnose",
+            Action::DiagnoseAgain => "action-diagnose-again",
+            Action::CloseDiagnosis => "action-back",
+            Action::ChangeServer => "action-change-server",
             Action::Open(_) | Action::OpenSent(_) | Action::OpenNext | Action::OpenPrevious | Action::Complete(_) => "",
         }
     }
@@ -111,6 +121,10 @@ mod tests {
             Action::ShowInbox,
             Action::ShowSent,
             Action::TellRead(true),
+            Action::Diagnose,
+            Action::DiagnoseAgain,
+            Action::CloseDiagnosis,
+            Action::ChangeServer,
         ];
         for action in actions {
             assert!(texts.find(action.label(), &[]).is_some(), "{action:?}");

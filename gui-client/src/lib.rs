@@ -9,3 +9,4 @@ pub mod system_theme;
 pub mod theme;
 mod times;
 pub mod views;
+pub mod window;
