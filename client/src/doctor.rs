@@ -15,6 +15,7 @@ use malote_common::hello::{Challenge, Hello, VERSION};
 use malote_common::{DeviceId, limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
@@ -109,13 +110,13 @@ impl Checkup {
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Checkup> {
         let (sender, results) = crossbeam_channel::bounded(STEPS.len());
-        let examined = address.clone();
+        let (runtime, examined) = (runtime()?, address.clone());
         let tell = move |checked| {
             // Fails only where nobody wants to know any more.
             let _ = sender.send(checked);
             wake();
         };
-        std::thread::Builder::new().name("doctor".into()).spawn(move || examine(&examined, known, tell))?;
+        std::thread::Builder::new().name("doctor".into()).spawn(move || examine_on(runtime, &examined, known, tell))?;
         Ok(Checkup { address, done: Vec::new(), results })
     }
 
@@ -136,8 +137,16 @@ impl Checkup {
 }
 
 /// Goes through all steps and tells each one's outcome, in order. Fails only where this computer cannot even begin.
-pub fn examine(address: &ServerAddress, known: Option<Fingerprint>, mut tell: impl FnMut(Checked)) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub fn examine(address: &ServerAddress, known: Option<Fingerprint>, tell: impl FnMut(Checked)) -> io::Result<()> {
+    examine_on(runtime()?, address, known, tell);
+    Ok(())
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn examine_on(runtime: Runtime, address: &ServerAddress, known: Option<Fingerprint>, mut tell: impl FnMut(Checked)) {
     let mut told = 0;
     let result = runtime.block_on(advance(address, known, |step, detail| {
         told += 1;
@@ -151,7 +160,6 @@ pub fn examine(address: &ServerAddress, known: Option<Fingerprint>, mut tell: im
             tell(Checked { step, outcome });
         }
     }
-    Ok(())
 }
 
 /// Tells the steps that pass. The fault belongs to the first step that was not told.

@@ -1,16 +1,19 @@
 //! Tells the local network that there is a server, by mDNS. Who finds it this way still pins its key.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use malote_common::announcement::{KEY_PROPERTY, SERVICE, VERSIONS_PROPERTY};
 use malote_common::fingerprint::Fingerprint;
 use malote_common::{hello, limits};
-use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
+use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
 use tracing::{info, warn};
 
 /// The goodbye may take this long. Those who miss it notice within the lifetime of the records, two minutes.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// By then the announcement is out where there is a network: making sure that nobody has the name takes a second.
+const FIRST: Duration = Duration::from_secs(10);
 
 /// Bytes of a part of a name in DNS (RFC 1035, 2.3.4).
 const LABEL_BYTES: usize = 63;
@@ -53,29 +56,53 @@ fn announce(address: SocketAddr, fingerprint: Fingerprint) -> Result<Announcemen
     let name = instance_name(&gethostname::gethostname().to_string_lossy(), address.port());
     let service = service(&name, address, fingerprint)?;
     let daemon = ServiceDaemon::new()?;
+    // For this computer alone nothing is announced, and so it cannot hide that no network is.
+    daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+    report(daemon.monitor()?);
     daemon.register(service)?;
-    info!(%name, service = SERVICE, "announced on the network");
+    info!(%name, service = SERVICE, "announcing on the network");
     Ok(Announcement { daemon })
+}
+
+/// Writes into the log what becomes of the announcement.
+fn report(events: mdns_sd::Receiver<DaemonEvent>) {
+    let report = move || {
+        // Sockets that cannot be opened are no error to the library: there just is no announcement.
+        let deadline = Instant::now() + FIRST;
+        let announced = |event| matches!(event, DaemonEvent::Announce(..));
+        if !std::iter::from_fn(|| events.recv_deadline(deadline).ok()).any(announced) {
+            warn!("this server is announced on no network; other computers need its address to connect");
+        }
+        while let Ok(event) = events.recv() {
+            match event {
+                DaemonEvent::Error(error) => warn!(%error, "cannot announce this server on the network"),
+                DaemonEvent::NameChange(change) => info!(name = change.new_name, "announced by another name"),
+                _ => {}
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("announcement".into()).spawn(report) {
+        warn!(%error, "what becomes of the announcement will not be told");
+    }
 }
 
 fn service(name: &str, address: SocketAddr, fingerprint: Fingerprint) -> Result<ServiceInfo, mdns_sd::Error> {
     // A host name of our own, so that ours never quarrels with the one that the system announces for this computer.
-    let host = format!("malote-{:02x?}.local.", &fingerprint.0[..4]).replace(['[', ']', ',', ' '], "");
+    let digits: String = fingerprint.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let host = format!("malote-{digits}.local.");
     let properties = [(VERSIONS_PROPERTY, hello::VERSION.to_string()), (KEY_PROPERTY, fingerprint.to_string())];
-    let (service, interfaces) = match address.ip() {
-        ip if !ip.is_unspecified() => {
-            let service = ServiceInfo::new(SERVICE, name, &host, ip, address.port(), &properties[..])?;
-            (service, IfKind::Addr(ip))
-        }
-        ip => {
-            // Every address that the computer has, also those that it is given later.
-            let service = ServiceInfo::new(SERVICE, name, &host, (), address.port(), &properties[..])?;
-            let interfaces = if let IpAddr::V4(_) = ip { IfKind::IPv4 } else { IfKind::All };
-            (service.enable_addr_auto(), interfaces)
-        }
+    let ip = address.ip();
+    let mut service = if ip.is_unspecified() {
+        // Every address that the computer has, also those that it is given later.
+        ServiceInfo::new(SERVICE, name, &host, (), address.port(), &properties[..])?.enable_addr_auto()
+    } else {
+        ServiceInfo::new(SERVICE, name, &host, ip, address.port(), &properties[..])?
     };
-    let mut service = service;
-    service.set_interfaces(vec![interfaces]);
+    service.set_interfaces(vec![match ip {
+        ip if !ip.is_unspecified() => IfKind::Addr(ip),
+        IpAddr::V4(_) => IfKind::IPv4,
+        IpAddr::V6(_) => IfKind::All,
+    }]);
     Ok(service)
 }
 
