@@ -1,11 +1,16 @@
 //! Two computers on a cable: network namespaces joined by a pair of virtual interfaces. Only root may make them.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use malote_tests::{Cli, Ended, Running, TestServer};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
 /// The interface of each computer, by the same name.
@@ -90,7 +95,19 @@ impl Host {
         let mut running = Running::start(&mut self.inside(&command));
         let ready = running.next_line();
         let fingerprint = ready.rsplit(' ').next().expect("the ready line has a fingerprint").to_owned();
-        Server { _running: running, fingerprint }
+        Server { running, fingerprint }
+    }
+
+    /// Does a part of the test as a program on this computer would.
+    #[track_caller]
+    pub fn visit(&self, visit: impl FnOnce() + Send) {
+        let namespace = File::open(Path::new("/run/netns").join(&self.namespace)).expect("ip keeps namespaces there");
+        // Threads that this one starts stay where it is.
+        let there = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may go there");
+            visit();
+        };
+        thread::scope(|scope| scope.spawn(there).join()).unwrap_or_else(|panic| resume_unwind(panic));
     }
 
     /// Somebody at this computer.
@@ -128,8 +145,17 @@ impl Drop for Host {
 
 /// A server on one of the computers. Dropping it kills it.
 pub struct Server {
-    _running: Running,
+    running: Running,
     pub fingerprint: String,
+}
+
+impl Server {
+    /// Ends it as the system does, and expects it to end well.
+    #[track_caller]
+    pub fn stop(self) {
+        self.running.signal("TERM");
+        self.running.wait().expect_status(0);
+    }
 }
 
 /// Somebody at one of the computers.

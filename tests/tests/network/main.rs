@@ -5,7 +5,8 @@ mod hosts;
 
 use std::thread;
 
-use malote_client::Reader;
+use malote_client::discovery::Search;
+use malote_client::{Discovery, Reader};
 use malote_tests::{Running, wait_for};
 use malote_texts::{Language, Texts};
 use serde_json::Value;
@@ -110,6 +111,20 @@ fn a_servers_address_may_change_and_it_stays_the_same_server() {
     let rui = rui.moved_to(&new);
     assert_eq!(rui.name(), "Usuario0");
     assert_eq!(rui.bodies(), ["antes", "no caminho"]);
+}
+
+#[test]
+fn a_server_that_is_stopped_leaves_the_list_of_those_who_search() {
+    let Some(cable) = Cable::lay("a server that leaves") else { return };
+    let data = data();
+    let server = cable.server.serve(data.path(), &["--lan"]);
+    cable.client.visit(|| {
+        let discovery = Discovery::start(&Search::default(), || {});
+        wait_for("the server's announcement", || (discovery.found().len() == 1).then_some(()));
+        server.stop();
+        // What was announced is good for two minutes unless it is withdrawn.
+        wait_for("the server's goodbye", || discovery.found().is_empty().then_some(()));
+    });
 }
 
 #[test]
