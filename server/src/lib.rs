@@ -4,6 +4,7 @@
 //! pumped by [`connection`], thought for by [`session`], and served by the one [`post_office`], which keeps everything
 //! in a [`store`].
 
+mod announce;
 pub mod config;
 mod connection;
 mod identity;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::announce::Announcement;
 use crate::config::Config;
 use crate::connection::Context;
 use crate::identity::{Identity, IdentityError};
@@ -108,12 +110,16 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let context = Context { tls, counter, allowances: Allowances::new(self.config.rate), stopping };
         let mut connections = tokio::spawn(listener::listen(self.listener, self.config.max_clients, context));
+        let announcement = Announcement::start(self.address, self.identity.fingerprint);
         let early = tokio::select! {
             () = shutdown => None,
             result = &mut office_ended => Some(result),
         };
         // Whoever listened has gone by now, or goes because of this.
         let _ = stop.send(true);
+        if let Some(announcement) = announcement {
+            announcement.withdraw().await;
+        }
         let _ = (&mut connections).await;
         // The last connection took the way to the post office with it, so the thread comes to its end.
         let result = match early {
