@@ -90,7 +90,7 @@ time-full = %d/%m/%Y %H:%M
 # Lugares: caixa, salas e pessoas
 rooms = Salas
 people = Pessoas
-people-in-room = { $room } ({ $connected } de { $count } conectados)
+people-in-room = Em { $room }
 everybody = Todos
 you = Você
 place-you = { $name } (você)
@@ -131,7 +131,7 @@ action-ask-name = Mudar meu nome…
 action-take-name = Usar este nome
 action-skip-name = Agora não
 naming-first = Olá! Aqui você é { $name }. Quer usar um nome?
-naming-first-hint = Os outros passam a ver e a escrever esse nome. Dá para mudar depois, clicando no nome aqui embaixo.
+naming-first-hint = É o nome que os outros veem e escrevem em Destinatário. Dá para mudar depois, clicando nele aqui embaixo.
 naming-change = Você é { $name }. Como quer ser chamado?
 naming-change-hint = Deixe vazio para voltar a { $given }, que continua valendo sempre.
 form-everybody =

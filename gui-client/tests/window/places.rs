@@ -27,6 +27,8 @@ fn a_room_has_its_own_list_and_notices() {
     ana.step();
     assert!(ana.says("Usuario1 entrou na sala"));
     assert!(ana.says("2 pessoas na sala, 2 conectadas"));
+    assert!(ana.says("Em #obras"));
+    assert!(ana.place("Usuario0 (você), conectado").is_some(), "those in the room stand in the side bar");
 
     rui.choose("Caixa de Entrada");
     ana.write("Assunto", "Cimento");
