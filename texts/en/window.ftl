@@ -114,6 +114,7 @@ room-members =
        *[other] { $count } people
     }
 room-finder-hint = Enter a room of the list, or type the name of a new one:
+room-finder-example = #building
 notice-entered = { $name } entered the room ({ $time })
 notice-left = { $name } left the room ({ $time })
 notice-connected = { $name } connected ({ $time })

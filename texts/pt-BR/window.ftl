@@ -114,6 +114,7 @@ room-members =
        *[other] { $count } pessoas
     }
 room-finder-hint = Entre numa sala da lista, ou escreva o nome de uma nova:
+room-finder-example = #obras
 notice-entered = { $name } entrou na sala ({ $time })
 notice-left = { $name } saiu da sala ({ $time })
 notice-connected = { $name } se conectou ({ $time })

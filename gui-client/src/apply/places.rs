@@ -132,10 +132,8 @@ impl Desk<'_> {
         match event {
             Event::Rooms { rooms } => finder.rooms = Some(rooms),
             Event::Members { mailbox, people } => self.model.companies.entry(mailbox).or_default().replace(people),
-            Event::Member { mailbox, person, entered } => {
-                if Some(person.number) != self.model.number {
-                    self.model.companies.entry(mailbox).or_default().moved(person, entered, at);
-                }
+            Event::Member { mailbox, person, entered } if Some(person.number) != self.model.number => {
+                self.model.companies.entry(mailbox).or_default().moved(person, entered, at);
             }
             Event::Entered { room, mailbox, .. } => {
                 self.model.stale.rooms = true;
