@@ -101,6 +101,8 @@ pub struct RoomFinder {
     pub problem: Option<String>,
     /// The room that is being entered; it comes into view when we are in it.
     pub entering: Option<Name>,
+    /// Whether the field for a room's name is to be given the focus.
+    pub focus: bool,
 }
 
 /// The question for a name.

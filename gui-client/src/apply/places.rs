@@ -21,7 +21,10 @@ impl Desk<'_> {
             List::Room(mailbox) if self.model.room().is_some_and(|room| !room.is_everybody()) => {
                 self.client.command(Command::ListMembers { mailbox });
             }
-            List::Rooms => self.client.command(Command::ListRooms),
+            List::Rooms => {
+                self.model.room_finder.focus = true;
+                self.client.command(Command::ListRooms);
+            }
             _ => {}
         }
         if !matches!(list, List::Sent | List::Rooms) {
@@ -142,6 +145,7 @@ impl Desk<'_> {
                     finder.typed.clear();
                     self.look_up_places();
                     self.show(List::Room(mailbox));
+                    self.model.form.focus = Some(Field::Subject);
                 }
             }
             Event::Left { mailbox, .. } => {

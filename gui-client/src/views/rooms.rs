@@ -43,6 +43,9 @@ fn find(ui: &mut Ui, model: &mut Model, view: &mut View) {
             .min_size(vec2(0.0, theme::FIELD_HEIGHT))
             .align(eframe::egui::Align2::LEFT_CENTER);
         let field = ui.add(edit).labelled_by(label.id);
+        if std::mem::take(&mut model.room_finder.focus) {
+            field.request_focus();
+        }
         if field.changed() {
             model.room_finder.problem = None;
         }
