@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use eframe::egui::{self, Panel};
-use malote_client::{Client, Event, Options, Profile, Reader, ServerAddress, Status, explain};
+use malote_client::{Client, Event, Options, Profile, Reader, ServerAddress, explain};
 use malote_texts::Texts;
 
 use crate::action::{Action, WITH_KEYS};
 use crate::apply::{DRAFT_PAUSE, Desk};
-use crate::model::{Field, Form, List, Model, SentList};
+use crate::model::{Field, Form, Model};
 use crate::views::{self, View};
 use crate::{theme, times::Clock};
 
@@ -39,25 +39,13 @@ impl App {
         let options = Options { server: server.clone(), wants_people: true };
         let failed = |error| explain::archive_error(&error, &texts);
         let (client, events) = Client::start(profile, options, move || waker.request_repaint()).map_err(failed)?;
-        let reader = Reader::open(&archive).map_err(failed)?;
+        let reader = Reader::open(&archive, &server.to_string()).map_err(failed)?;
         let draft = reader.draft().map_err(failed)?;
         let model = Model {
             name: reader.name_at(&server.to_string()).map_err(failed)?,
-            server,
-            status: Status::Connecting,
-            people: Default::default(),
-            list: List::Inbox,
-            inbox: Vec::new(),
-            arrived: 0,
-            sent: SentList::default(),
-            open: None,
             form: Form { focus: Some(Field::To), ..Form::from_draft(draft) },
-            last_sent: None,
-            undo_form: None,
-            undo_inbox: None,
-            trouble: None,
-            asked_trust: false,
             tells_read: reader.tells_read().map_err(failed)?,
+            ..Model::new(server)
         };
         let mut app = App {
             model,
@@ -129,7 +117,10 @@ impl App {
         for action in WITH_KEYS {
             let Some(shortcut) = action.shortcut() else { continue };
             let possible = match action {
-                Action::Reply | Action::Close => self.model.open.is_some(),
+                Action::Reply => self.model.open.is_some(),
+                Action::Close => {
+                    self.model.open.is_some() || self.model.form.asked_everybody || self.model.naming.is_some()
+                }
                 _ => true,
             };
             if possible && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
@@ -173,12 +164,26 @@ impl eframe::App for App {
         let now = Instant::now();
         let mut actions = Vec::new();
         self.keys(ui.ctx(), &mut actions);
-        let width = (ui.available_width() * theme::LIST_PART).clamp(theme::LIST_MIN, theme::LIST_MAX);
+        let is_wide = ui.available_width() >= theme::PLACES_FROM;
+        let room = ui.available_width() - if is_wide { theme::PLACES } else { 0.0 };
+        let width = (room * theme::LIST_PART).clamp(theme::LIST_MIN, theme::LIST_MAX);
         let mut view =
             View { texts: &self.texts, clock: &self.clock, reader: &self.reader, actions: &mut actions, edited: false };
         Panel::bottom("status").show(ui, |ui| views::status::show(ui, &self.model, &mut view));
         if let Some(banner) = views::banner::Banner::of(&self.model, view.texts) {
             Panel::top("banner").frame(views::banner::frame(ui)).show(ui, |ui| banner.show(ui, &mut view));
+        }
+        if self.model.naming.is_some() {
+            Panel::top("naming")
+                .frame(views::naming::frame(ui))
+                .show(ui, |ui| views::naming::show(ui, &mut self.model, &mut view));
+        }
+        if is_wide {
+            Panel::left("places")
+                .resizable(false)
+                .exact_size(theme::PLACES)
+                .frame(views::ground(ui))
+                .show(ui, |ui| views::places::show(ui, &self.model, &mut view));
         }
         Panel::left("list")
             .resizable(false)

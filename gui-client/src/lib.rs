@@ -3,6 +3,7 @@
 pub mod action;
 pub mod app;
 mod apply;
+pub mod company;
 pub mod fatal;
 pub mod model;
 pub mod system_theme;

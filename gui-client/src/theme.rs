@@ -20,6 +20,22 @@ pub const LIST_PART: f32 = 0.36;
 pub const LIST_MIN: f32 = 276.0;
 pub const LIST_MAX: f32 = 460.0;
 
+/// The side bar, and the window that is wide enough for it.
+pub const PLACES: f32 = 196.0;
+pub const PLACES_FROM: f32 = 880.0;
+/// One line of the side bar.
+pub const PLACE: f32 = 29.0;
+/// The list of places where there is no side bar.
+pub const CHOOSER: f32 = 380.0;
+/// The corners of what is selected.
+pub const CORNER: f32 = 6.0;
+/// A room in the list of rooms: two lines of text.
+pub const ROOM: f32 = 52.0;
+/// The place of the button beside the field for a room's name.
+pub const FINDER_BUTTON: f32 = 122.0;
+/// The field for one's own name.
+pub const NAME_FIELD: f32 = 200.0;
+
 /// A message in a list: three lines of text.
 pub const ROW: f32 = 66.0;
 /// The mark of an unread message.

@@ -5,9 +5,13 @@ pub mod banner;
 pub mod compose;
 pub mod letter;
 pub mod list;
+pub mod naming;
+pub mod places;
+pub mod rooms;
 pub mod status;
 
-use eframe::egui::{self, Align, Button, Frame, Layout, Response, RichText, Ui};
+use eframe::egui::text::{LayoutJob, TextFormat};
+use eframe::egui::{self, Align, Button, Color32, FontId, Frame, Layout, Response, RichText, Ui};
 use malote_client::Reader;
 use malote_texts::Texts;
 
@@ -81,6 +85,15 @@ impl View<'_> {
             },
         );
     }
+}
+
+/// Text that is cut with an ellipsis where it does not fit.
+pub fn one_line(text: &str, font: FontId, color: Color32, width: f32) -> LayoutJob {
+    let mut job = LayoutJob::single_section(text.to_owned(), TextFormat::simple(font, color));
+    job.wrap.max_width = width.max(0.0);
+    job.wrap.max_rows = 1;
+    job.wrap.break_anywhere = true;
+    job
 }
 
 /// The background of lists and letters.

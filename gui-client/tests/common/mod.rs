@@ -5,8 +5,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase, Vec2, vec2};
-use egui_kittest::kittest::{By, Queryable};
+use eframe::egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, TouchPhase, Vec2, vec2};
+use egui_kittest::kittest::{By, NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
 use malote::app::App;
 use malote::model::Model;
@@ -20,6 +20,9 @@ use tokio::sync::oneshot;
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the side bar ends.
+const SIDE_BAR: f32 = 200.0;
 
 /// A server on a port of its own.
 pub struct Server {
@@ -107,7 +110,7 @@ fn received(seq: u64) -> Change {
     Change::Received {
         mailbox: MailboxId(1),
         seq,
-        entry: Entry::Message { from: Name::given(7), accepted_at: Timestamp(0), message },
+        entry: Entry::Message { from: Name::given(7), number: Some(7), accepted_at: Timestamp(0), message },
     }
 }
 
@@ -173,6 +176,35 @@ impl Desk {
         self.harness.step();
     }
 
+    /// Clicks on a line of the side bar.
+    #[track_caller]
+    pub fn choose(&mut self, place: &str) {
+        self.click_where(place, |rect| rect.center().x < SIDE_BAR);
+    }
+
+    /// Clicks on something that stands right of the side bar.
+    #[track_caller]
+    pub fn click_beside(&mut self, label: &str) {
+        self.click_where(label, |rect| rect.center().x > SIDE_BAR);
+    }
+
+    #[track_caller]
+    fn click_where(&mut self, label: &str, is_there: impl Fn(Rect) -> bool) {
+        self.harness.step();
+        {
+            let mut nodes = self.harness.query_all_by_label_contains(label);
+            nodes.find(|node| is_there(node.rect())).unwrap_or_else(|| panic!("no {label} there")).click();
+        }
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// What a line of the side bar says, where there is one that contains this.
+    pub fn place(&self, part: &str) -> Option<String> {
+        let mut nodes = self.harness.query_all_by_label_contains(part);
+        nodes.find(|node| node.rect().center().x < SIDE_BAR)?.accesskit_node().label()
+    }
+
     /// Types into a field.
     #[track_caller]
     pub fn write(&mut self, field: &str, text: &str) {
@@ -232,7 +264,7 @@ impl Desk {
     }
 
     pub fn scroll_list(&mut self, by: f32) {
-        self.harness.hover_at([100.0, 400.0].into());
+        self.harness.hover_at([320.0, 500.0].into());
         self.harness.step();
         self.harness.event(Event::MouseWheel {
             unit: MouseWheelUnit::Point,
