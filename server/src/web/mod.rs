@@ -21,6 +21,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use malote_common::limits;
@@ -35,6 +36,10 @@ use crate::connection::{Caller, Context};
 use crate::listener::{Arrival, Gate, listen, stopped};
 use chat::Hub;
 use socket::Upgrade;
+
+/// Bytes of a request's line and headers: room for the cookies of everything else that is served from `localhost`, and a
+/// bound for strangers.
+const REQUEST_BYTES: usize = 32 * 1024;
 
 /// A web listener that has its address, and serves once it is run.
 pub struct Web {
@@ -146,15 +151,17 @@ async fn answer_on(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
 ) -> io::Result<Option<Upgrade>> {
-    let (errands, mut errand) = mpsc::channel::<Upgrade>(1);
-    let router = router.layer(axum::Extension(errands));
+    let (upgrades, mut upgrade) = mpsc::channel::<Upgrade>(1);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request| {
+        request.extensions_mut().insert(upgrades.clone());
+        router.call(request)
+    });
     hyper::server::conn::http1::Builder::new()
-        // Without it, a browser would hold connections open for pages that it may never want.
-        .keep_alive(false)
-        .max_buf_size(limits::HANDSHAKE_FRAME_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .max_buf_size(REQUEST_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await
         .map_err(io::Error::other)?;
-    Ok(errand.try_recv().ok())
+    Ok(upgrade.try_recv().ok())
 }
