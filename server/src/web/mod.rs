@@ -55,6 +55,8 @@ pub struct Web {
 #[derive(Clone)]
 struct Shared {
     context: Context,
+    /// Where sessions are counted until their clients have logged in.
+    gate: Gate,
     /// The room of the visitors, if they are allowed.
     hub: Option<Arc<Hub>>,
     echoes: Arc<Semaphore>,
@@ -79,10 +81,11 @@ impl Web {
             false => (None, None),
         };
         let echoes = Arc::new(Semaphore::new(limits::WEB_ECHOES));
-        let shared = Shared { context, hub: hub.clone(), echoes, scheme: self.scheme() };
+        let shared = Shared { context, gate: gate.clone(), hub: hub.clone(), echoes, scheme: self.scheme() };
         let router = router(shared.clone());
         let tls = self.tls;
-        let listening = listen(self.listener, gate, stopping.clone(), |stream, arrival| {
+        let requests = gate.with_handshakes(limits::WEB_REQUESTS_PER_ADDRESS);
+        let listening = listen(self.listener, requests, stopping.clone(), |stream, arrival| {
             serve(stream, arrival, tls.clone(), router.clone(), shared.clone())
         });
         let bridging = async {

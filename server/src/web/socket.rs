@@ -120,7 +120,13 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
-        Errand::Session { origin } => session::serve(talk.socket, origin, caller, shared.context).await,
+        // The request is answered; whoever logs in now counts like a program that does.
+        Errand::Session { origin } => match shared.gate.begin_handshake(peer.ip()) {
+            Some(handshake) => {
+                session::serve(talk.socket, origin, Caller { handshake, ..caller }, shared.context).await;
+            }
+            None => talk.close(Ending::Busy).await,
+        },
         Errand::Chat(seat) => {
             // Whoever is nobody in particular has nothing to prove.
             drop(caller.handshake);
@@ -197,6 +203,8 @@ pub enum Ending {
     /// The peer does not read what it is sent.
     TooSlow,
     ShuttingDown,
+    /// Too many of the peer's address are logging in.
+    Busy,
     /// There was nothing to talk about.
     Refused(String),
 }
@@ -249,6 +257,7 @@ impl Talk {
             Ending::ProtocolError => (CloseCode::Protocol, ""),
             Ending::TooSlow => (CloseCode::Policy, "too slow"),
             Ending::ShuttingDown => (CloseCode::Away, "the server is stopping"),
+            Ending::Busy => (CloseCode::Again, ""),
         };
         let reason = if let Ending::Refused(reason) = &ending { reason } else { reason };
         close(&mut self.socket, code, reason).await;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::HandshakeError;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, WebSocket};
 
 use crate::host;
@@ -72,6 +73,24 @@ impl Line {
         assert_eq!(self.hear::<ServerFrame>(), ServerFrame::Closing(reason));
         let end = self.socket.read();
         assert!(matches!(end, Ok(tungstenite::Message::Close(Some(_)))), "{end:?}");
+    }
+
+    /// The server closes with this code, having said nothing.
+    #[track_caller]
+    pub fn expect_close(mut self, code: CloseCode) {
+        match self.socket.read() {
+            Ok(tungstenite::Message::Close(Some(frame))) => assert_eq!(frame.code, code),
+            other => panic!("not closed: {other:?}"),
+        }
+    }
+
+    /// Whether the server answers to a greeting.
+    pub fn try_greet(&mut self) -> bool {
+        let key = SigningKey::from_bytes(&random());
+        let hello = Hello { versions: vec![VERSION], key: key.verifying_key().to_bytes(), device: DeviceId(random()) };
+        let text = String::from_utf8(Encoding::Json.encode(&hello).unwrap()).unwrap();
+        self.socket.send(tungstenite::Message::text(text)).is_ok()
+            && matches!(self.socket.read(), Ok(tungstenite::Message::Text(_)))
     }
 
     /// Says who comes, and returns what to sign.

@@ -3,10 +3,11 @@
 use ed25519_dalek::SigningKey;
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
 use malote_common::{Address, DeviceId, Name, limits, login};
-use malote_tests::{Cli, TestServer};
+use malote_tests::{Cli, TestServer, wait_for};
 use rand::random;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::browser::{Browser, Line};
 
@@ -111,6 +112,20 @@ fn whoever_does_not_log_in_is_sent_away() {
     let line = Line::open(&server);
     // Ten seconds, by `limits::HANDSHAKE_TIME`.
     line.expect_end(Closing::Silent);
+}
+
+#[test]
+fn one_address_may_log_in_so_often_at_once_and_others_wait() {
+    let server = TestServer::start_with_web();
+    let mut lines: Vec<Line> = (0..limits::HANDSHAKES_PER_ADDRESS).map(|_| Line::open(&server)).collect();
+    // Each is served before there is one more.
+    lines.iter_mut().for_each(|line| drop(line.greet(&SigningKey::from_bytes(&random()), DeviceId(random()))));
+    Line::open(&server).expect_close(CloseCode::Again);
+    drop(lines.pop());
+    wait_for("room for one more", || {
+        let mut line = Line::open(&server);
+        line.try_greet().then_some(())
+    });
 }
 
 /// Bytes of each message to the slow reader, and how many there are: far more than sockets and queues hold.
