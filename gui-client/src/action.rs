@@ -54,6 +54,12 @@ pub enum Action {
     /// Take this name for the one that is being typed.
     Complete(String),
     TellRead(bool),
+    /// Test the connection step by step.
+    Diagnose,
+    DiagnoseAgain,
+    CloseDiagnosis,
+    /// Leave this server and choose another.
+    ChangeServer,
 }
 
 /// The actions that have a key.
@@ -87,6 +93,10 @@ impl Action {
             Action::SendToEverybody => "action-send-everybody",
             Action::DoNotSend => "action-do-not-send",
             Action::TellRead(_) => "options-tell-read",
+            Action::Diagnose => "action-diagnose",
+            Action::DiagnoseAgain => "action-diagnose-again",
+            Action::CloseDiagnosis => "action-back",
+            Action::ChangeServer => "action-change-server",
             Action::Show(_) | Action::NextPlace | Action::PreviousPlace => "",
             Action::Open(_) | Action::OpenSent(_) | Action::OpenNext | Action::OpenPrevious | Action::Complete(_) => "",
         }
@@ -154,6 +164,10 @@ mod tests {
             Action::SendToEverybody,
             Action::DoNotSend,
             Action::TellRead(true),
+            Action::Diagnose,
+            Action::DiagnoseAgain,
+            Action::CloseDiagnosis,
+            Action::ChangeServer,
         ];
         for action in actions {
             assert!(texts.find(action.label(), &[]).is_some(), "{action:?}");

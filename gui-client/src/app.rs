@@ -18,6 +18,7 @@ const EVENTS_PER_FRAME: usize = 2_000;
 
 /// Malote's window.
 pub struct App {
+    ctx: egui::Context,
     model: Model,
     client: Client,
     events: Receiver<Event>,
@@ -48,6 +49,7 @@ impl App {
             ..Model::new(server)
         };
         let mut app = App {
+            ctx: ctx.clone(),
             model,
             client,
             events,
@@ -67,8 +69,23 @@ impl App {
         &self.model
     }
 
+    /// Whether the user wants to go to another server.
+    pub fn wants_other_server(&self) -> bool {
+        self.model.leaving
+    }
+
+    /// Ends, and gives back the profile and where it was connected.
+    pub fn leave(mut self) -> Option<(Profile, ServerAddress)> {
+        self.desk().save_draft();
+        let App { client, events, model, .. } = self;
+        // A client whose events nobody takes any more does not wait to tell them.
+        drop(events);
+        Some((client.stop()?, model.server))
+    }
+
     fn desk(&mut self) -> Desk<'_> {
         Desk {
+            ctx: &self.ctx,
             model: &mut self.model,
             client: &self.client,
             reader: &self.reader,
@@ -116,7 +133,12 @@ impl App {
     fn keys(&self, ctx: &egui::Context, actions: &mut Vec<Action>) {
         for action in WITH_KEYS {
             let Some(shortcut) = action.shortcut() else { continue };
+            let diagnosing = self.model.checkup.is_some();
+            let action = if diagnosing && action == Action::Close { Action::CloseDiagnosis } else { action };
             let possible = match action {
+                Action::CloseDiagnosis => true,
+                // What they act on is not in view.
+                _ if diagnosing => false,
                 Action::Reply => self.model.open.is_some(),
                 Action::Close => {
                     self.model.open.is_some() || self.model.form.asked_everybody || self.model.naming.is_some()
@@ -172,6 +194,14 @@ impl eframe::App for App {
         Panel::bottom("status").show(ui, |ui| views::status::show(ui, &self.model, &mut view));
         if let Some(banner) = views::banner::Banner::of(&self.model, view.texts) {
             Panel::top("banner").frame(views::banner::frame(ui)).show(ui, |ui| banner.show(ui, &mut view));
+        }
+        if let Some(checkup) = &self.model.checkup {
+            let page = views::doctor::DoctorPage::of(checkup, view.texts);
+            egui::CentralPanel::default().frame(views::ground(ui)).show(ui, |ui| page.show(ui, &mut view));
+            let mut desk = self.desk();
+            actions.into_iter().for_each(|action| desk.act(action, now));
+            self.schedule(ui.ctx(), Instant::now());
+            return;
         }
         if self.model.naming.is_some() {
             Panel::top("naming")

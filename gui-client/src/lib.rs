@@ -10,3 +10,4 @@ pub mod system_theme;
 pub mod theme;
 mod times;
 pub mod views;
+pub mod window;

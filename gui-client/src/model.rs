@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use malote_client::archive::{Draft, KnownRoom, Letter, Sent, Shelf, Summary};
-use malote_client::{People, Reader, ServerAddress, Status};
+use malote_client::{Checkup, People, Reader, ServerAddress, Status};
 use malote_common::address::AddressError;
 use malote_common::frame::{Person, Room};
 use malote_common::message::ContentError;
@@ -60,6 +60,10 @@ pub struct Model {
     /// The user was shown what trusting a new key means.
     pub asked_trust: bool,
     pub tells_read: bool,
+    /// The test of the connection that is in view.
+    pub checkup: Option<Checkup>,
+    /// The user wants to go to another server.
+    pub leaving: bool,
 }
 
 /// Which list is in view.
@@ -311,6 +315,8 @@ impl Model {
             trouble: None,
             asked_trust: false,
             tells_read: true,
+            checkup: None,
+            leaving: false,
         }
     }
 

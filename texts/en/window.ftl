@@ -5,7 +5,7 @@ window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (not connected)
 window-title-unknown = Malote — { $server }
 
-window-help-server = Server, as computer:port
+window-help-server = Server, as host:port (without it, the one chosen before, or the window asks)
 window-help-profile = Profile to use (without it, the first free one: 0, 1, 2, …)
 window-help-lang = Language of the window: pt-BR or en
 window-help-theme = Appearance: system, light or dark
@@ -141,3 +141,28 @@ form-everybody =
     }
 action-send-everybody = Send to everybody
 action-do-not-send = Back
+
+# The choice of a server
+servers-title = Where is the server?
+servers-about = Malote carries messages between the computers of this network. One of them is the server, which keeps and delivers everybody's messages.
+servers-found = Servers found
+servers-here = On this computer
+servers-none = Searching the network… Servers started with malote-server --lan appear here by themselves, within a second or two.
+servers-search-again = Search again
+servers-type = Or type the address
+servers-type-hint = 192.168.0.10
+servers-connect = Connect
+servers-back = Go back to { $server }
+servers-failed = Something went wrong while leaving the server. Close Malote and open it again; what you wrote is kept.
+action-change-server = Change server…
+
+# I cannot connect
+action-diagnose = I cannot connect
+action-diagnose-again = Test again
+action-back = Back
+doctor-title = I cannot connect
+doctor-passed = fine
+doctor-failed = failed
+doctor-skipped = not tested
+doctor-testing = testing…
+doctor-waiting = waits its turn

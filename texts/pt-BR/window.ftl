@@ -5,7 +5,7 @@ window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (sem conexão)
 window-title-unknown = Malote — { $server }
 
-window-help-server = Servidor, como computador:porta
+window-help-server = Servidor, como computador:porta (sem ele, o escolhido antes, ou a janela pergunta)
 window-help-profile = Perfil a usar (sem ele, o primeiro livre: 0, 1, 2, …)
 window-help-lang = Língua da janela: pt-BR ou en
 window-help-theme = Aparência: system, light ou dark
@@ -141,3 +141,28 @@ form-everybody =
     }
 action-send-everybody = Enviar a todos
 action-do-not-send = Voltar
+
+# Escolha do servidor
+servers-title = Onde está o servidor?
+servers-about = O Malote leva mensagens entre os computadores desta rede. Um deles é o servidor, que guarda e entrega as mensagens de todos.
+servers-found = Servidores encontrados
+servers-here = Neste computador
+servers-none = Procurando na rede… Servidores abertos com malote-server --lan aparecem aqui sozinhos, em um ou dois segundos.
+servers-search-again = Procurar de novo
+servers-type = Ou digite o endereço
+servers-type-hint = 192.168.0.10
+servers-connect = Conectar
+servers-back = Voltar a { $server }
+servers-failed = Algo deu errado ao sair do servidor. Feche o Malote e abra-o de novo; o que você escreveu está guardado.
+action-change-server = Trocar de servidor…
+
+# Não consigo conectar
+action-diagnose = Não consigo conectar
+action-diagnose-again = Testar de novo
+action-back = Voltar
+doctor-title = Não consigo conectar
+doctor-passed = certo
+doctor-failed = falhou
+doctor-skipped = não testado
+doctor-testing = testando…
+doctor-waiting = espera a vez

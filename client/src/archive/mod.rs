@@ -138,11 +138,21 @@ pub enum Shelf {
     From(u64),
 }
 
+/// Where a received message was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// To us.
+    Mail,
+    Everybody,
+    Room,
+}
+
 /// A received message as a list shows it. All texts are as their author wrote them: show them through
 /// [`malote_common::text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub row: i64,
+    pub place: Place,
     pub mailbox: MailboxId,
     pub from: String,
     /// The sender's number, as in `UsuarioN`; nothing for a visitor of the web listener.
@@ -161,6 +171,7 @@ pub struct Summary {
 pub struct Letter {
     pub row: i64,
     pub id: MessageId,
+    pub place: Place,
     pub mailbox: MailboxId,
     pub seq: Seq,
     pub from: String,

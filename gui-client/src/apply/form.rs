@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use malote_client::Command;
-use malote_client::archive::{Draft, Recipient, State};
+use malote_client::archive::{Draft, Place, Recipient, State};
 use malote_common::Address;
 
 use super::Desk;
@@ -55,7 +55,11 @@ impl Desk<'_> {
             subject => format!("{REPLY} {subject}"),
         };
         // In a room one answers the room; what somebody wrote to everybody, one answers to them.
-        let room = self.model.room_of(letter.mailbox).filter(|room| !room.is_everybody() || letter.mine);
+        let room = match letter.place {
+            Place::Room => self.model.room_of(letter.mailbox),
+            Place::Everybody if letter.mine => self.model.room_of(letter.mailbox),
+            Place::Mail | Place::Everybody => None,
+        };
         let to = match (room, letter.number) {
             (Some(room), _) => model::address(room).to_string(),
             (None, Some(number)) => self.model.people.get(number).map_or(letter.from.clone(), |p| p.name.to_string()),

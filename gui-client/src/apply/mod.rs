@@ -6,7 +6,8 @@ mod places;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use malote_client::{Client, Command, Event, Reader, Status, explain};
+use eframe::egui;
+use malote_client::{Checkup, Client, Command, Event, Reader, Status, explain};
 use malote_common::Timestamp;
 use malote_texts::Texts;
 
@@ -18,6 +19,8 @@ pub const DRAFT_PAUSE: Duration = Duration::from_millis(700);
 
 /// What actions and events work on.
 pub struct Desk<'a> {
+    /// To be woken by what goes on beside the window.
+    pub ctx: &'a egui::Context,
     pub model: &'a mut Model,
     pub client: &'a Client,
     pub reader: &'a Reader,
@@ -92,6 +95,9 @@ impl Desk<'_> {
                 self.model.tells_read = tell;
                 self.client.command(Command::TellRead(tell));
             }
+            Action::Diagnose | Action::DiagnoseAgain => self.diagnose(),
+            Action::CloseDiagnosis => self.model.checkup = None,
+            Action::ChangeServer => self.model.leaving = true,
         }
     }
 
@@ -184,6 +190,9 @@ impl Desk<'_> {
         if self.model.undo_form.as_ref().is_some_and(|undo| now >= undo.until) {
             self.model.undo_form = None;
         }
+        if let Some(checkup) = &mut self.model.checkup {
+            checkup.update();
+        }
         if self.model.undo_inbox.as_ref().is_some_and(|undo| now >= undo.until) {
             self.model.undo_inbox = None;
         }
@@ -200,6 +209,19 @@ impl Desk<'_> {
         self.reload_lists();
         self.model.stale.rooms = true;
         self.look_up_places();
+    }
+
+    fn diagnose(&mut self) {
+        let server = self.model.server.clone();
+        let known = match self.reader.fingerprint_at(&server.to_string()) {
+            Ok(known) => known,
+            Err(error) => return self.fail(&error),
+        };
+        let ctx = self.ctx.clone();
+        match Checkup::start(server, known, move || ctx.request_repaint()) {
+            Ok(checkup) => self.model.checkup = Some(checkup),
+            Err(error) => self.model.trouble = Some(error.to_string()),
+        }
     }
 
     fn fail(&mut self, error: &malote_client::ArchiveError) {

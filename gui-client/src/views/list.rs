@@ -4,7 +4,7 @@ use eframe::egui::{
     Align, Key, Label, Layout, Margin, Rect, Response, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2,
     vec2,
 };
-use malote_client::archive::{KnownRoom, Sent, State, Summary};
+use malote_client::archive::{KnownRoom, Place, Sent, State, Summary};
 use malote_client::explain;
 use malote_common::text;
 use malote_texts::Texts;
@@ -209,7 +209,7 @@ fn author(summary: &Summary, model: &Model, texts: &Texts) -> String {
         return texts.get("you");
     }
     let author = model.author(&summary.from, summary.number);
-    match model.list == List::Inbox && model.room_of(summary.mailbox).is_some() {
+    match model.list == List::Inbox && summary.place == Place::Everybody {
         true => texts.with("author-to-everybody", &[("name", author.into())]),
         false => author,
     }
@@ -358,6 +358,7 @@ mod tests {
         let texts = Texts::new(Language::Portuguese);
         let summary = Summary {
             row: 1,
+            place: Place::Mail,
             mailbox: malote_common::MailboxId(1),
             from: "Usuario0".into(),
             number: Some(0),

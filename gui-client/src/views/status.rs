@@ -85,6 +85,8 @@ fn options(ui: &mut Ui, model: &Model, view: &mut View) {
         if ui.checkbox(&mut tells, label).changed() {
             view.actions.push(Action::TellRead(tells));
         }
+        ui.separator();
+        view.quiet_button(ui, Action::ChangeServer);
         if let Ok(Some(key)) = view.reader.fingerprint_at(&model.server.to_string()) {
             ui.separator();
             ui.with_layout(Layout::top_down(Align::Min), |ui| {

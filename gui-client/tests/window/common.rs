@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the side bar ends.
 const SIDE_BAR: f32 = 200.0;
@@ -28,13 +28,19 @@ const SIDE_BAR: f32 = 200.0;
 pub struct Server {
     directory: TempDir,
     address: SocketAddr,
+    max_clients: usize,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Server {
     pub fn start() -> Server {
+        Server::with_room_for(100)
+    }
+
+    /// A server that takes so many clients and no more.
+    pub fn with_room_for(max_clients: usize) -> Server {
         let directory = tempfile::tempdir().unwrap();
-        let mut server = Server { directory, address: ([127, 0, 0, 1], 0).into(), running: None };
+        let mut server = Server { directory, address: ([127, 0, 0, 1], 0).into(), max_clients, running: None };
         server.restart();
         server
     }
@@ -43,7 +49,7 @@ impl Server {
         let config = Config {
             listen: self.address,
             data: self.directory.path().join("server"),
-            max_clients: 100,
+            max_clients: self.max_clients,
             rate: Default::default(),
             web: None,
         };
@@ -66,6 +72,10 @@ impl Server {
             drop(stop);
             thread.join().unwrap();
         }
+    }
+
+    pub fn address(&self) -> ServerAddress {
+        ServerAddress { host: self.address.ip().to_string(), port: self.address.port() }
     }
 
     /// A window of the profile with this name.

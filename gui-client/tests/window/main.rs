@@ -1,6 +1,8 @@
 //! The whole window, driven by the names that a screen reader says, against a real server.
 
 mod common;
+mod connecting;
+mod places;
 
 use common::{Desk, Server};
 use eframe::egui::accesskit::Role;
