@@ -51,6 +51,7 @@ impl Server {
             data: self.directory.path().join("server"),
             max_clients: self.max_clients,
             rate: Default::default(),
+            web: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();

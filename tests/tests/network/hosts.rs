@@ -95,7 +95,7 @@ impl Host {
         command.arg("--data").arg(data);
         let mut running = Running::start(&mut self.inside(&command));
         let ready = running.next_line();
-        let fingerprint = ready.rsplit(' ').next().expect("the ready line has a fingerprint").to_owned();
+        let fingerprint = ready.split(' ').nth(3).expect("the ready line has a fingerprint").to_owned();
         Server { running, fingerprint }
     }
 
