@@ -16,19 +16,31 @@ pub struct TestServer {
     address: SocketAddr,
     fingerprint: String,
     data: TempDir,
+    /// Flags beside those for address and data.
+    flags: Vec<String>,
 }
 
 impl TestServer {
     /// Starts a server on a free port.
     pub fn start() -> TestServer {
-        TestServer::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        TestServer::start_with(&[])
+    }
+
+    /// Starts a server on a free port with further flags, which it keeps when it is started again.
+    pub fn start_with(flags: &[&str]) -> TestServer {
+        TestServer::launch(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags)
     }
 
     /// Starts a new server at this address.
     pub fn start_at(address: SocketAddr) -> TestServer {
+        TestServer::launch(address, &[])
+    }
+
+    fn launch(address: SocketAddr, flags: &[&str]) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
-        let (running, address, fingerprint) = run(address, data.path());
-        TestServer { running: Some(running), address, fingerprint, data }
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let (running, address, fingerprint) = run(address, data.path(), &flags);
+        TestServer { running: Some(running), address, fingerprint, data, flags }
     }
 
     /// A `malote-server` with these arguments, to be started.
@@ -72,7 +84,7 @@ impl TestServer {
     /// Starts it again, at the same address and with the same data.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the server runs already");
-        let (running, address, fingerprint) = run(self.address, self.data.path());
+        let (running, address, fingerprint) = run(self.address, self.data.path(), &self.flags);
         assert_eq!((address, fingerprint.as_str()), (self.address, self.fingerprint.as_str()));
         self.running = Some(running);
     }
@@ -80,18 +92,18 @@ impl TestServer {
 
 /// Runs a server until it is ready. A port that was free a moment ago may serve somebody's outgoing connection
 /// meanwhile, so an address in use is tried again.
-fn run(address: SocketAddr, data: &Path) -> (Running, SocketAddr, String) {
-    wait_for(&format!("a server on {address}"), || match try_run(address, data) {
+fn run(address: SocketAddr, data: &Path, flags: &[String]) -> (Running, SocketAddr, String) {
+    wait_for(&format!("a server on {address}"), || match try_run(address, data, flags) {
         Ok(running) => Some(running),
         Err(ended) if ended.stderr.contains(&address.to_string()) && address.port() != 0 => None,
         Err(ended) => panic!("malote-server does not start: {ended:?}"),
     })
 }
 
-fn try_run(address: SocketAddr, data: &Path) -> Result<(Running, SocketAddr, String), Ended> {
+fn try_run(address: SocketAddr, data: &Path, flags: &[String]) -> Result<(Running, SocketAddr, String), Ended> {
     let arguments = [OsStr::new("--listen"), OsStr::new(&address.to_string()), OsStr::new("--data"), data.as_os_str()]
         .map(OsStr::to_owned);
-    let mut running = Running::start(&mut TestServer::command(&arguments));
+    let mut running = Running::start(TestServer::command(&arguments).args(flags));
     let Some(line) = running.line() else { return Err(running.wait()) };
     let words: Vec<&str> = line.split(' ').collect();
     let ["malote-server", "ready", address, fingerprint] = words[..] else { panic!("not a ready line: {line}") };

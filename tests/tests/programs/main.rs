@@ -1,7 +1,9 @@
 //! The programs as scripts and people meet them: flags, outputs, statuses, sentences (section 8 of the design).
 
+mod names;
 mod profiles;
 mod reading;
+mod rooms;
 mod sending;
 mod serving;
 
