@@ -43,7 +43,8 @@ impl TestServer {
         TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &["--web", "127.0.0.1:0"])
     }
 
-    fn start_as(address: SocketAddr, options: &[&str]) -> TestServer {
+    /// Starts a new server at this address, with these options beside.
+    pub fn start_as(address: SocketAddr, options: &[&str]) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
         let (running, ready) = run(address, data.path(), &options);
