@@ -99,9 +99,17 @@ fn read_config(path: &PathBuf) -> Result<ConfigFile, String> {
     toml::from_str(&text).map_err(|error| error.to_string())
 }
 
+/// Below this level, the library that carries WebSocket messages writes down each of them; a log never tells what people
+/// say, however much is asked of it.
+const CARRIER_OF_TEXTS: &str = "tungstenite=info";
+
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MALOTE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = match CARRIER_OF_TEXTS.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
