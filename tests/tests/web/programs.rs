@@ -157,6 +157,25 @@ fn a_certificate_of_its_own_is_used_for_browsers_and_for_nobody_else() {
 }
 
 #[test]
+fn whoever_falls_silent_is_given_up_and_whoever_lives_is_not() {
+    let server = TestServer::start_with_web();
+    let [silent, mut living] = ["/chat", "/echo"].map(|path| {
+        let stream = TcpStream::connect(host(&server)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        tungstenite::client(format!("ws://{}{path}", host(&server)), stream).unwrap().0
+    });
+    let given_up = format!("WebSocket disconnected peer={} ", silent.get_ref().local_addr().unwrap());
+    // Reading a ping answers it. There are two by the time in which whoever answers none is given up.
+    for _ in 0..2 {
+        assert!(living.read().unwrap().is_ping());
+        living.flush().unwrap();
+    }
+    wait_for("giving up the silent visitor", || server.log().contains(&given_up).then_some(()));
+    living.send(tungstenite::Message::text("oi")).unwrap();
+    assert_eq!(living.read().unwrap(), tungstenite::Message::text("oi"));
+}
+
+#[test]
 fn a_visitor_who_does_not_read_is_sent_away_and_the_others_hear_everything() {
     let server = TestServer::start_with_web();
     let open = || {
