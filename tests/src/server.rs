@@ -32,7 +32,13 @@ struct Ready {
 impl TestServer {
     /// Starts a server on a free port, without a web listener.
     pub fn start() -> TestServer {
-        TestServer::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        TestServer::start_with(&[])
+    }
+
+    /// Starts a server on a free port with further flags, which it keeps when it is started again, and without a web
+    /// listener.
+    pub fn start_with(flags: &[&str]) -> TestServer {
+        TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &[&["--web", "off"], flags].concat())
     }
 
     /// Starts a new server at this address, without a web listener.

@@ -19,6 +19,7 @@ use malote_common::frame::Membership;
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::engine::Command;
 pub use reader::Reader;
 pub use rooms::KnownRoom;
 pub use servers::Identified;
@@ -323,6 +324,26 @@ impl Archive {
     /// Carries out the changes, all or none, durably, and tells what is new.
     pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<News>, ArchiveError> {
         apply::apply(&mut self.connection, self.server, changes).map_err(|error| explained(&self.path, &error))
+    }
+
+    /// A command as the engine is to have it: a message that is opened in a room and was written to us as well is opened
+    /// in our mailbox, since its author is to learn it.
+    pub fn located(&self, command: Command) -> Command {
+        let Command::Open { row, .. } = command else { return command };
+        match self.mail_copy(row) {
+            Ok(Some((mailbox, seq))) => Command::Open { row, mailbox, seq },
+            // What cannot be read cannot be marked as opened either, and that is reported.
+            Ok(None) | Err(_) => command,
+        }
+    }
+
+    fn mail_copy(&self, row: i64) -> rusqlite::Result<Option<(MailboxId, Seq)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT own.mailbox, own.seq FROM received JOIN received AS own USING (server, message)
+             WHERE received.id = ? AND own.server = ? AND own.place = 0",
+        )?;
+        let place = |row: &rusqlite::Row| Ok((MailboxId(row.get::<_, i64>(0)? as u64), row.get::<_, i64>(1)? as u64));
+        statement.query_row([row, self.server], place).optional()
     }
 
     /// What an engine begins with.
