@@ -82,3 +82,22 @@ pub const READ_PER_FRAME: usize = 1_000;
 
 /// For how long a client goes on trying to hand over a message before it tells its author that it could not.
 pub const RETRY_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The port of the web listener where nothing else is said.
+pub const DEFAULT_WEB_PORT: u16 = 44780;
+
+/// Visitors who may be on `/chat` at once: each hears every other, so the work grows with their square.
+pub const WEB_VISITORS: usize = 500;
+
+/// WebSockets that may be on `/echo` at once: they serve to try out a connection, and must not take the places of people.
+pub const WEB_ECHOES: usize = 100;
+
+/// Bytes that may wait for one visitor to read them. Whoever is further behind is sent away: nobody waits for them.
+pub const WEB_QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Messages that may wait for one visitor: small ones cost more than their bytes.
+pub const WEB_QUEUE: usize = 1024;
+
+/// Bytes of the reason for which a WebSocket is closed (RFC 6455, 5.5: a control frame has 125, of which the code takes
+/// two).
+pub const WEB_REASON_BYTES: usize = 123;

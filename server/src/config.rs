@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use malote_common::limits;
 use serde::Deserialize;
@@ -15,6 +16,20 @@ pub struct Config {
     pub data: PathBuf,
     pub max_clients: usize,
     pub rate: Rate,
+    /// Nothing where browsers are not served.
+    pub web: Option<WebConfig>,
+}
+
+/// What the web listener needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebConfig {
+    pub address: SocketAddr,
+    /// Whether somebody has asked for this address: then the server does not start without it.
+    pub is_asked_for: bool,
+    /// A certificate with its key, in PEM files, instead of the server's own.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether whoever comes from other computers may speak on `/chat`.
+    pub visitors: bool,
 }
 
 /// The content of `--config`. A flag given on the command line takes precedence.
@@ -26,6 +41,10 @@ pub struct ConfigFile {
     pub data: Option<PathBuf>,
     pub max_clients: Option<usize>,
     pub log_format: Option<LogFormat>,
+    pub web: Option<WebAddress>,
+    pub web_cert: Option<PathBuf>,
+    pub web_key: Option<PathBuf>,
+    pub web_visitors: Option<bool>,
     /// How much one person may post.
     pub rate: Option<Rate>,
 }
@@ -37,6 +56,42 @@ pub enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// Where the web listener listens, if anywhere: `off` or an address with its port.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum WebAddress {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for WebAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<WebAddress, String> {
+        match text {
+            "off" => Ok(WebAddress::Off),
+            address => address.parse().map(WebAddress::At).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl TryFrom<String> for WebAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<WebAddress, String> {
+        text.parse()
+    }
+}
+
+/// Where the web listener listens: on this computer only, unless told otherwise. `true` where it was told.
+pub fn web_address(asked: Option<WebAddress>) -> Option<(SocketAddr, bool)> {
+    match asked {
+        None => Some((SocketAddr::from((Ipv4Addr::LOCALHOST, limits::DEFAULT_WEB_PORT)), false)),
+        Some(WebAddress::At(address)) => Some((address, true)),
+        Some(WebAddress::Off) => None,
+    }
 }
 
 /// Where a server listens: on this computer only, unless told otherwise.
@@ -60,6 +115,18 @@ mod tests {
         let other = "192.168.0.10:5".parse().unwrap();
         assert_eq!(listen_address(Some(other), true), other);
         assert_eq!(listen_address(Some("127.0.0.1:5".parse().unwrap()), true).to_string(), "0.0.0.0:5");
+    }
+
+    #[test]
+    fn the_web_listener_is_on_unless_told_otherwise() {
+        let address = |text: &str| web_address(Some(text.parse().unwrap()));
+        assert_eq!(web_address(None), Some(("127.0.0.1:44780".parse().unwrap(), false)));
+        assert_eq!(address("[::1]:5"), Some(("[::1]:5".parse().unwrap(), true)));
+        assert_eq!(address("off"), None);
+        assert!("nowhere".parse::<WebAddress>().is_err());
+        let file: ConfigFile = toml::from_str("web = 'off'").unwrap();
+        assert_eq!(file.web, Some(WebAddress::Off));
+        assert!(toml::from_str::<ConfigFile>("web = 'aus'").is_err());
     }
 
     #[test]

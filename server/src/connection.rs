@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
-use crate::listener::Handshake;
+use crate::listener::{Arrival, Handshake, stopped};
 use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
 use crate::post_office::{Request, SessionId};
 use crate::rate::Allowances;
@@ -25,55 +25,113 @@ const READ_BYTES: usize = 16 * 1024;
 /// What all connections share.
 #[derive(Clone)]
 pub struct Context {
-    pub tls: TlsAcceptor,
     pub counter: Counter,
     pub allowances: Allowances,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Serves one connection to its end. `handshake` is let go of once the peer has proved who it is.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, id: SessionId, context: Context, handshake: Handshake) {
-    match converse(stream, id, &context, handshake, peer).await {
-        Ok(()) => debug!(%peer, "connection closed"),
-        Err(error) => debug!(%peer, %error, "connection lost"),
-    }
-    // Fails only when the post office is gone, and the session with it.
-    let _ = context.counter.send(Letter::Request(id, Request::Gone)).await;
+/// What a session hears by.
+pub trait Incoming {
+    /// Waits for something from the peer. May be dropped at any time.
+    async fn next(&mut self) -> io::Result<Arrived<'_>>;
 }
 
-async fn converse(
+/// Something from a peer.
+pub enum Arrived<'a> {
+    /// Frames, cut anywhere, with their lengths before them.
+    Bytes(&'a [u8]),
+    /// One frame's body.
+    Body(&'a [u8]),
+    /// Nothing that a session would want to know.
+    Nothing,
+    /// What cannot be a frame.
+    Unreadable,
+    /// Nothing more will come.
+    End,
+}
+
+/// What a session speaks by.
+pub trait Outgoing {
+    /// Writes some of the bytes, which begin with a frame's length, and returns how many; where there are none, makes
+    /// sure that earlier ones have left. May be dropped at any time.
+    async fn write(&mut self, frames: &[u8]) -> io::Result<usize>;
+
+    /// Writes all of the bytes, and that they were the last.
+    async fn finish(&mut self, frames: &[u8]) -> io::Result<()>;
+}
+
+/// Serves a program's connection to its end.
+pub async fn serve(stream: TcpStream, arrival: Arrival, context: Context, tls: TlsAcceptor) {
+    let Arrival { id, peer, at, handshake, place: _place } = arrival;
+    match speak_tls(stream, tls, at).await {
+        Ok((stream, door)) => {
+            let (reader, mut writer) = tokio::io::split(stream);
+            let mut reader = ByteReader { reader, buffer: vec![0; READ_BYTES] };
+            converse(&mut reader, &mut writer, door, Caller { id, peer, at, handshake }, context).await;
+        }
+        Err(error) => debug!(%peer, %error, "no connection"),
+    }
+}
+
+async fn speak_tls(
     stream: TcpStream,
-    id: SessionId,
-    context: &Context,
-    handshake: Handshake,
-    peer: SocketAddr,
-) -> io::Result<()> {
-    let opened_at = Instant::now();
+    tls: TlsAcceptor,
+    arrived_at: Instant,
+) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Door)> {
     stream.set_nodelay(true)?;
-    let deadline = tokio::time::Instant::from_std(opened_at + limits::HANDSHAKE_TIME);
-    let tls = timeout_at(deadline, context.tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let deadline = tokio::time::Instant::from_std(arrived_at + limits::HANDSHAKE_TIME);
+    let tls = timeout_at(deadline, tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if tls.get_ref().1.alpn_protocol() != Some(hello::ALPN) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer speaks another protocol"));
     }
     let mut exporter = [0; 32];
     let exported = tls.get_ref().1.export_keying_material(&mut exporter[..], login::EXPORTER_LABEL, None);
     exported.map_err(io::Error::other)?;
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+    Ok((tls, Door::Program { exporter }))
+}
 
-    let (slot, inbox) = mailslot();
-    context.counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
-    let mut pump = Pump {
-        session: Session::new(Door::Program { exporter }, nonce, context.allowances.clone(), opened_at),
-        id,
-        peer,
-        inbox,
-        handshake: Some(handshake),
-        stopping: context.stopping.clone(),
-        counter: context.counter.clone(),
+/// Whom a session is for.
+pub struct Caller {
+    pub id: SessionId,
+    pub peer: SocketAddr,
+    /// When the connection was accepted.
+    pub at: Instant,
+    /// Let go of once the peer has proved who it is.
+    pub handshake: Handshake,
+}
+
+/// Lets a session have its conversation, to the end.
+pub async fn converse(
+    incoming: &mut impl Incoming,
+    outgoing: &mut impl Outgoing,
+    door: Door,
+    caller: Caller,
+    context: Context,
+) {
+    let Caller { id, peer, at, handshake } = caller;
+    let pumped = async {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+        let (slot, inbox) = mailslot();
+        context.counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
+        let mut pump = Pump {
+            session: Session::new(door, nonce, context.allowances, at),
+            id,
+            peer,
+            inbox,
+            handshake: Some(handshake),
+            stopping: context.stopping,
+            counter: context.counter.clone(),
+        };
+        pump.run(incoming, outgoing).await
     };
-    pump.run(tls).await
+    match pumped.await {
+        Ok(()) => debug!(%peer, "connection closed"),
+        Err(error) => debug!(%peer, %error, "connection lost"),
+    }
+    // Fails only when the post office is gone, and the session with it.
+    let _ = context.counter.send(Letter::Request(id, Request::Gone)).await;
 }
 
 struct Pump {
@@ -87,15 +145,13 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(&mut self, tls: tokio_rustls::server::TlsStream<TcpStream>) -> io::Result<()> {
-        let (mut reader, mut writer) = tokio::io::split(tls);
-        let mut buffer = vec![0; READ_BYTES];
+    async fn run(&mut self, incoming: &mut impl Incoming, outgoing: &mut impl Outgoing) -> io::Result<()> {
         let mut unflushed = false;
         loop {
             while let Some(output) = self.session.poll() {
                 match output {
                     Output::Ask(request) => self.ask(request).await?,
-                    Output::Close => return self.close(writer).await,
+                    Output::Close => return self.close(outgoing).await,
                 }
             }
             let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
@@ -106,11 +162,14 @@ impl Pump {
                     // The post office has ended: nothing more can be promised to anybody.
                     None => self.session.close(Closing::StoreFailed),
                 },
-                read = reader.read(&mut buffer), if self.session.accepts_input() => match read? {
-                    0 => return Ok(()),
-                    read => self.session.receive(buffer.get(..read).unwrap_or_default(), Instant::now()),
+                arrived = incoming.next(), if self.session.accepts_input() => match arrived? {
+                    Arrived::Bytes(bytes) => self.session.receive(bytes, Instant::now()),
+                    Arrived::Body(body) => self.session.receive_body(body, Instant::now()),
+                    Arrived::Nothing => {}
+                    Arrived::Unreadable => self.session.close(Closing::ProtocolError),
+                    Arrived::End => return Ok(()),
                 },
-                written = write_or_flush(&mut writer, self.session.transmit()), if unflushed || waiting => {
+                written = outgoing.write(self.session.transmit()), if unflushed || waiting => {
                     self.session.transmitted(written?);
                     unflushed = waiting;
                 },
@@ -146,27 +205,39 @@ impl Pump {
         self.counter.send(Letter::Request(self.id, request)).await.map_err(io::Error::other)
     }
 
-    async fn close(&mut self, mut writer: impl AsyncWriteExt + Unpin) -> io::Result<()> {
-        let farewell = async {
-            writer.write_all(self.session.transmit()).await?;
-            writer.shutdown().await
-        };
+    async fn close(&mut self, outgoing: &mut impl Outgoing) -> io::Result<()> {
+        let farewell = outgoing.finish(self.session.transmit());
         timeout(CLOSING_TIME, farewell).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 }
 
-/// Writes some of the bytes, or makes sure that earlier ones have left where there are none. May be dropped at any time.
-async fn write_or_flush(writer: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> io::Result<usize> {
-    match bytes.is_empty() {
-        false => writer.write(bytes).await,
-        true => writer.flush().await.map(|()| 0),
+/// A stream of bytes with room for what comes in by it.
+struct ByteReader<R> {
+    reader: R,
+    buffer: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Incoming for ByteReader<R> {
+    async fn next(&mut self) -> io::Result<Arrived<'_>> {
+        Ok(match self.reader.read(&mut self.buffer).await? {
+            0 => Arrived::End,
+            read => Arrived::Bytes(self.buffer.get(..read).unwrap_or_default()),
+        })
     }
 }
 
-/// Completes when the server stops.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is stopped as well.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
+impl<W: AsyncWrite + Unpin> Outgoing for W {
+    async fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
+        match frames.is_empty() {
+            false => AsyncWriteExt::write(self, frames).await,
+            true => self.flush().await.map(|()| 0),
+        }
+    }
+
+    async fn finish(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.write_all(frames).await?;
+        self.shutdown().await
+    }
 }
 
 fn far_away() -> tokio::time::Instant {

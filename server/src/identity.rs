@@ -12,6 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
 
+/// The ALPN protocol name of HTTP/1.1 (RFC 7301, 6).
+const HTTP: &[u8] = b"http/1.1";
+
 /// The name in the certificate. Clients go by the key and not by names.
 const SUBJECT: &str = "malote";
 
@@ -48,19 +51,48 @@ impl Identity {
         Ok(Identity { certificate, key, fingerprint })
     }
 
-    /// TLS 1.3 and nothing older, with this key, for version 1 of our protocol.
+    /// TLS with this key, for version 1 of our protocol.
     pub fn tls_config(&self) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.clone()], self.key.clone_key())?;
-        config.alpn_protocols = vec![hello::ALPN.to_vec()];
+        let mut config = self.config_for(hello::ALPN)?;
         // Every login proves the key anew, so a resumed TLS session would save nothing that matters.
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
     }
+
+    /// TLS with this key, for browsers.
+    pub fn web_config(&self) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
+        Ok(Arc::new(self.config_for(HTTP)?))
+    }
+
+    fn config_for(&self, protocol: &[u8]) -> Result<rustls::ServerConfig, rustls::Error> {
+        server_config(vec![self.certificate.clone()], self.key.clone_key(), protocol)
+    }
+}
+
+/// TLS 1.3 and nothing older, for one protocol, named as in ALPN.
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    protocol: &[u8],
+) -> Result<rustls::ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(config)
+}
+
+/// TLS for browsers with a certificate and its key from PEM files. The certificate may be followed by those between it and
+/// the one that browsers know. The error says which file is of no use, and why.
+pub fn web_config_from(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| unusable(certificate, error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error))?;
+    let config = server_config(chain, private, HTTP).map_err(|error| unusable(certificate, error))?;
+    Ok(Arc::new(config))
 }
 
 fn make(certificate_path: &Path, key_path: &Path) -> Result<(), IdentityError> {

@@ -12,6 +12,7 @@ pub mod post_office;
 pub mod rate;
 pub mod session;
 pub mod store;
+mod web;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -23,13 +24,16 @@ use malote_common::fingerprint::Fingerprint;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 
-use crate::config::Config;
+use crate::config::{Config, WebConfig};
 use crate::connection::Context;
 use crate::identity::{Identity, IdentityError};
+use crate::listener::Gate;
 use crate::post_office::{PostOffice, thread};
 use crate::rate::Allowances;
 use crate::store::{StoreError, sqlite::SqliteStore};
+use crate::web::Web;
 
 const STORE: &str = "store.db";
 const LOCK: &str = "lock";
@@ -40,6 +44,7 @@ pub struct Server {
     address: SocketAddr,
     identity: Identity,
     store: SqliteStore,
+    web: Option<Web>,
     config: Config,
     /// Held for as long as the data directory is in use.
     _lock: File,
@@ -48,8 +53,9 @@ pub struct Server {
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// `option` is the flag that says where.
     #[error("cannot listen on {address}: {error}")]
-    Listen { address: SocketAddr, error: io::Error },
+    Listen { option: &'static str, address: SocketAddr, error: io::Error },
     #[error("cannot write to {}: {error}", path.display())]
     DataUnwritable { path: PathBuf, error: io::Error },
     #[error("{} is in use by another server", path.display())]
@@ -58,6 +64,8 @@ pub enum StartError {
     Store { path: PathBuf, reason: String },
     #[error("the key in {} cannot be used: {reason}", path.display())]
     Key { path: PathBuf, reason: String },
+    #[error("the certificate for browsers cannot be used: {reason}")]
+    WebCertificate { reason: String },
 }
 
 /// Why a server stopped that nobody had told to.
@@ -82,15 +90,22 @@ impl Server {
         })?;
         let store = SqliteStore::open(&config.data.join(STORE))
             .map_err(|error| StartError::Store { path: config.data.clone(), reason: error.to_string() })?;
-        let failed = |error| StartError::Listen { address: config.listen, error };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Server { listener, address, identity, store, config, _lock: lock })
+        let (listener, address) = listen("--listen", config.listen).await?;
+        let web = match &config.web {
+            Some(web) => bind_web(web, &identity).await?,
+            None => None,
+        };
+        Ok(Server { listener, address, identity, store, web, config, _lock: lock })
     }
 
     /// The address that was really bound.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where browsers find the server, if they do.
+    pub fn web_url(&self) -> Option<String> {
+        self.web.as_ref().map(Web::url)
     }
 
     /// What clients pin.
@@ -106,15 +121,22 @@ impl Server {
         let (ended, mut office_ended) = oneshot::channel();
         tokio::task::spawn_blocking(move || ended.send(office.join()));
         let (stop, stopping) = watch::channel(false);
-        let context = Context { tls, counter, allowances: Allowances::new(self.config.rate), stopping };
-        let mut connections = tokio::spawn(listener::listen(self.listener, self.config.max_clients, context));
+        let gate = Gate::new(self.config.max_clients);
+        let context = Context { counter, allowances: Allowances::new(self.config.rate), stopping };
+        let web = self.web.map(|web| tokio::spawn(web.run(gate.clone(), context.clone())));
+        let connections = tokio::spawn(listener::listen(self.listener, gate, context.stopping.clone(), {
+            move |stream, arrival| connection::serve(stream, arrival, context.clone(), tls.clone())
+        }));
         let early = tokio::select! {
             () = shutdown => None,
             result = &mut office_ended => Some(result),
         };
         // Whoever listened has gone by now, or goes because of this.
         let _ = stop.send(true);
-        let _ = (&mut connections).await;
+        let _ = connections.await;
+        if let Some(web) = web {
+            let _ = web.await;
+        }
         // The last connection took the way to the post office with it, so the thread comes to its end.
         let result = match early {
             Some(result) => result,
@@ -123,6 +145,41 @@ impl Server {
         match result {
             Ok(Ok(result)) => result.map_err(RunError::Store),
             _ => Err(RunError::Io(io::Error::other("the post office's thread panicked"))),
+        }
+    }
+}
+
+async fn listen(option: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { option, address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// The web listener. Where nobody asked for its address and that is not to be had, there is none: another server on
+/// this computer may have it.
+async fn bind_web(config: &WebConfig, identity: &Identity) -> Result<Option<Web>, StartError> {
+    let is_local = config.address.ip().to_canonical().is_loopback();
+    let tls = match &config.certificate {
+        Some((certificate, key)) => Some(
+            identity::web_config_from(certificate, key)
+                .map_err(|error| StartError::WebCertificate { reason: error.to_string() })?,
+        ),
+        None if is_local => None,
+        None => {
+            let own = identity.web_config();
+            Some(own.map_err(|error| StartError::WebCertificate { reason: error.to_string() })?)
+        }
+    };
+    match listen("--web", config.address).await {
+        Ok((listener, address)) => {
+            let tls = tls.map(TlsAcceptor::from);
+            Ok(Some(Web { listener, address, tls, visitors: is_local || config.visitors }))
+        }
+        Err(error) if config.is_asked_for => Err(error),
+        Err(error) => {
+            warn!(%error, "browsers are not served; choose another address with --web");
+            Ok(None)
         }
     }
 }

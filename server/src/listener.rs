@@ -1,17 +1,17 @@
 //! Accepts connections, within bounds.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use malote_common::limits;
-use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use crate::connection::{Context, serve, stopped};
 use crate::post_office::SessionId;
 
 /// Connections beyond `--max-clients` that may be open for as long as it takes to tell them that the server is full.
@@ -20,29 +20,66 @@ const ROOM_FOR_REFUSALS: usize = 100;
 /// Pause after the system could not give us a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What every connection passes, whichever listener it came to: it counts them, and bounds how many there are.
+#[derive(Clone)]
+pub struct Gate {
+    places: Arc<Semaphore>,
+    handshakes: Handshakes,
+    last: Arc<AtomicU64>,
+}
+
+/// A connection that was let in.
+pub struct Arrival {
+    pub id: SessionId,
+    pub peer: SocketAddr,
+    /// When it was accepted.
+    pub at: Instant,
+    /// To be let go of once the peer has proved who it is, or needs not to.
+    pub handshake: Handshake,
+    /// Held for as long as the connection lasts.
+    pub place: Place,
+}
+
+/// One of the places for connections, given back when dropped.
+pub struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
+impl Gate {
+    pub fn new(max_clients: usize) -> Gate {
+        let places = Arc::new(Semaphore::new(max_clients.saturating_add(ROOM_FOR_REFUSALS)));
+        Gate { places, handshakes: Handshakes::default(), last: Arc::default() }
+    }
+
+    /// The next session's identity: greater than all before.
+    pub fn next_id(&self) -> SessionId {
+        SessionId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Lets a connection in, if there is a place for it.
+    fn admit(&self, peer: SocketAddr) -> Option<Arrival> {
+        let place = Place(self.places.clone().try_acquire_owned().ok()?);
+        let handshake = self.handshakes.begin(peer.ip())?;
+        Some(Arrival { id: self.next_id(), peer, at: Instant::now(), handshake, place })
+    }
+}
+
 /// Accepts until the server stops, then waits for the connections to end.
-pub async fn listen(listener: TcpListener, max_clients: usize, context: Context) {
-    let places = Arc::new(Semaphore::new(max_clients.saturating_add(ROOM_FOR_REFUSALS)));
-    let handshakes = Handshakes::default();
-    let mut stopping = context.stopping.clone();
+pub async fn listen<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    gate: Gate,
+    mut stopping: watch::Receiver<bool>,
+    serve: impl Fn(TcpStream, Arrival) -> F,
+) {
     let mut connections = JoinSet::new();
-    let mut next = 0;
     loop {
         tokio::select! {
             () = stopped(&mut stopping) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    // Beyond the bounds nothing is spent on a stranger, not even a goodbye.
-                    let (Ok(place), Some(handshake)) =
-                        (places.clone().try_acquire_owned(), handshakes.begin(peer.ip()))
-                    else {
-                        debug!(%peer, "turned away");
-                        continue;
-                    };
-                    next += 1;
-                    connections.spawn(occupy(place, serve(stream, peer, SessionId(next), context.clone(), handshake)));
-                }
+                // Beyond the bounds nothing is spent on a stranger, not even a goodbye.
+                Ok((stream, peer)) => match gate.admit(peer) {
+                    Some(arrival) => drop(connections.spawn(serve(stream, arrival))),
+                    None => debug!(%peer, "turned away"),
+                },
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -54,8 +91,10 @@ pub async fn listen(listener: TcpListener, max_clients: usize, context: Context)
     while connections.join_next().await.is_some() {}
 }
 
-async fn occupy(_place: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
-    connection.await;
+/// Completes when the server stops.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, which is stopped as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Counts the connections of each address that are being set up.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use malote_common::limits;
-use malote_server::config::{Config, ConfigFile, LogFormat, listen_address};
+use malote_server::config::{Config, ConfigFile, LogFormat, WebAddress, WebConfig, listen_address, web_address};
 use malote_server::{RunError, Server, StartError};
 use malote_texts::{Language, Texts, clap::translated};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +20,14 @@ struct Flags {
     listen: Option<SocketAddr>,
     #[arg(long)]
     lan: bool,
+    #[arg(long, value_name = "HOST:PORT|off")]
+    web: Option<WebAddress>,
+    #[arg(long, value_name = "FILE")]
+    web_cert: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    web_key: Option<PathBuf>,
+    #[arg(long)]
+    web_visitors: bool,
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -56,11 +64,24 @@ fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
     };
     start_log(flags.log_format.or(file.log_format).unwrap_or_default());
     let data = flags.data.or(file.data).or_else(malote_server::default_data_directory);
+    let certificate = match (flags.web_cert.or(file.web_cert), flags.web_key.or(file.web_key)) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(texts.get("server-web-certificate-halved")),
+    };
+    let visitors = flags.web_visitors || file.web_visitors.unwrap_or(false);
+    let web = web_address(flags.web.or(file.web)).map(|(address, is_asked_for)| WebConfig {
+        address,
+        is_asked_for,
+        certificate,
+        visitors,
+    });
     let config = Config {
         listen: listen_address(flags.listen.or(file.listen), flags.lan || file.lan.unwrap_or(false)),
         data: data.ok_or_else(|| texts.get("server-no-data-directory"))?,
         max_clients: flags.max_clients.map(|n| n as usize).or(file.max_clients).unwrap_or(limits::MAX_CLIENTS),
         rate: file.rate.unwrap_or_default(),
+        web,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -90,7 +111,8 @@ fn start_log(format: LogFormat) {
 
 fn announce(server: &Server) {
     // A closed standard output is no reason not to serve.
-    let _ = writeln!(io::stdout(), "malote-server ready {} {}", server.address(), server.fingerprint());
+    let web = server.web_url().map(|url| format!(" web {url}")).unwrap_or_default();
+    let _ = writeln!(io::stdout(), "malote-server ready {} {}{web}", server.address(), server.fingerprint());
     let _ = io::stdout().flush();
 }
 
@@ -107,14 +129,15 @@ fn shutdown() -> io::Result<impl Future<Output = ()>> {
 
 fn explain_start(error: &StartError, texts: &Texts) -> String {
     match error {
-        StartError::Listen { address, error } => {
+        StartError::Listen { option, address, error } => {
             let key = match error.kind() {
                 io::ErrorKind::AddrInUse => "server-address-in-use",
                 io::ErrorKind::PermissionDenied => "server-address-forbidden",
                 io::ErrorKind::AddrNotAvailable => "server-address-unavailable",
                 _ => "server-address-failed",
             };
-            texts.with(key, &[("address", address.to_string().into()), ("reason", error.to_string().into())])
+            let (address, reason) = (address.to_string().into(), error.to_string().into());
+            texts.with(key, &[("option", (*option).into()), ("address", address), ("reason", reason)])
         }
         StartError::DataUnwritable { path, error } => {
             texts.with("server-data-unwritable", &[("path", show(path)), ("reason", error.to_string().into())])
@@ -125,6 +148,9 @@ fn explain_start(error: &StartError, texts: &Texts) -> String {
         }
         StartError::Key { path, reason } => {
             texts.with("server-key-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
+        }
+        StartError::WebCertificate { reason } => {
+            texts.with("server-web-certificate-refused", &[("reason", reason.as_str().into())])
         }
     }
 }

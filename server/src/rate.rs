@@ -71,14 +71,15 @@ const REMEMBERED: usize = 20_000;
 
 /// A bucket from which each message takes what it costs, and which fills again with time.
 #[derive(Debug)]
-struct Bucket {
+pub struct Bucket {
     rate: Rate,
     left: f64,
     at: Instant,
 }
 
 impl Bucket {
-    fn new(rate: Rate, now: Instant) -> Bucket {
+    /// A full one.
+    pub fn new(rate: Rate, now: Instant) -> Bucket {
         Bucket { rate, left: f64::from(rate.burst), at: now }
     }
 
@@ -88,7 +89,7 @@ impl Bucket {
     }
 
     /// Takes `cost`, or says when that much will be there.
-    fn take(&mut self, cost: u32, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, cost: u32, now: Instant) -> Result<(), Duration> {
         let per_second = f64::from(self.rate.per_second.max(1));
         let filled = self.left + now.saturating_duration_since(self.at).as_secs_f64() * per_second;
         self.left = filled.min(f64::from(self.rate.burst));

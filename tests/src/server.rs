@@ -89,8 +89,9 @@ fn run(address: SocketAddr, data: &Path) -> (Running, SocketAddr, String) {
 }
 
 fn try_run(address: SocketAddr, data: &Path) -> Result<(Running, SocketAddr, String), Ended> {
-    let arguments = [OsStr::new("--listen"), OsStr::new(&address.to_string()), OsStr::new("--data"), data.as_os_str()]
-        .map(OsStr::to_owned);
+    let address_text = address.to_string();
+    let arguments = ["--web", "off", "--listen", &address_text, "--data"].map(OsStr::new);
+    let arguments = [&arguments[..], &[data.as_os_str()]].concat();
     let mut running = Running::start(&mut TestServer::command(&arguments));
     let Some(line) = running.line() else { return Err(running.wait()) };
     let words: Vec<&str> = line.split(' ').collect();

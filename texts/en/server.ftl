@@ -9,9 +9,9 @@ server-help-config = TOML file with these same options
 server-help-log-format = Format of the logs on standard error: text or json
 server-help-lang = Language of messages: pt-BR or en
 
-server-address-in-use = The address { $address } is in use already, perhaps by another malote-server. Close it, or choose another port with --listen.
-server-address-forbidden = This user may not serve on { $address }. Choose a port above 1023 with --listen.
-server-address-unavailable = The address { $address } does not exist on this computer. Choose another with --listen.
+server-address-in-use = The address { $address } is in use already, perhaps by another malote-server. Close it, or choose another port with { $option }.
+server-address-forbidden = This user may not serve on { $address }. Choose a port above 1023 with { $option }.
+server-address-unavailable = The address { $address } does not exist on this computer. Choose another with { $option }.
 server-address-failed = Cannot serve on { $address }: { $reason }.
 server-data-unwritable = Cannot write to the folder { $path }: { $reason }. Check the permissions, or choose another with --data.
 server-data-locked = The folder { $path } is in use by another malote-server. Close it, or choose another folder with --data.
@@ -20,3 +20,10 @@ server-key-refused = The server's key in { $path } cannot be used: { $reason }. 
 server-config-unreadable = The configuration file { $path } cannot be read: { $reason }.
 server-store-failed = The messages could not be written to the disk: { $reason }. The server has stopped so as not to promise what it cannot keep; nothing that was accepted is lost.
 server-no-data-directory = There is no folder for the data. Name one with --data.
+
+server-help-web = Address and port of the page for browsers, or off not to serve it
+server-help-web-cert = The page's certificate in PEM, instead of the server's own
+server-help-web-key = Key of the page's certificate in PEM
+server-help-web-visitors = Lets anybody on the network speak on /chat, from other computers too
+server-web-certificate-refused = The certificate for browsers cannot be used: { $reason }. Check --web-cert and --web-key.
+server-web-certificate-halved = Certificate and key go together: name --web-cert and --web-key, or neither.

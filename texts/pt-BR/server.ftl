@@ -9,9 +9,9 @@ server-help-config = Arquivo TOML com estas mesmas opções
 server-help-log-format = Formato dos registros na saída de erros: text ou json
 server-help-lang = Língua das mensagens: pt-BR ou en
 
-server-address-in-use = O endereço { $address } já está em uso, talvez por outro malote-server. Feche-o ou escolha outra porta com --listen.
-server-address-forbidden = Este usuário não pode atender em { $address }. Escolha uma porta acima de 1023 com --listen.
-server-address-unavailable = O endereço { $address } não existe neste computador. Escolha outro com --listen.
+server-address-in-use = O endereço { $address } já está em uso, talvez por outro malote-server. Feche-o ou escolha outra porta com { $option }.
+server-address-forbidden = Este usuário não pode atender em { $address }. Escolha uma porta acima de 1023 com { $option }.
+server-address-unavailable = O endereço { $address } não existe neste computador. Escolha outro com { $option }.
 server-address-failed = Não foi possível atender em { $address }: { $reason }.
 server-data-unwritable = Não é possível gravar na pasta { $path }: { $reason }. Confira as permissões ou escolha outra com --data.
 server-data-locked = A pasta { $path } já está em uso por outro malote-server. Feche-o ou escolha outra pasta com --data.
@@ -20,3 +20,10 @@ server-key-refused = A chave do servidor em { $path } não pode ser usada: { $re
 server-config-unreadable = O arquivo de configuração { $path } não pode ser lido: { $reason }.
 server-store-failed = Não foi possível gravar as mensagens no disco: { $reason }. O servidor parou para não prometer o que não pode cumprir; nada do que foi aceito se perdeu.
 server-no-data-directory = Não foi encontrada uma pasta para os dados. Indique uma com --data.
+
+server-help-web = Endereço e porta da página para navegadores, ou off para não servi-la
+server-help-web-cert = Certificado da página em PEM, em vez do próprio do servidor
+server-help-web-key = Chave do certificado da página em PEM
+server-help-web-visitors = Deixa que qualquer pessoa da rede fale em /chat, também fora deste computador
+server-web-certificate-refused = O certificado para os navegadores não pode ser usado: { $reason }. Confira --web-cert e --web-key.
+server-web-certificate-halved = Certificado e chave vão juntos: indique --web-cert e --web-key, ou nenhum dos dois.

@@ -1,6 +1,7 @@
 //! Everything that Malote says to people, in Portuguese and English, from the Fluent files beside this crate.
 
 pub mod clap;
+mod page;
 
 pub use fluent_bundle::FluentValue as Value;
 use fluent_bundle::concurrent::FluentBundle;
@@ -32,6 +33,7 @@ macro_rules! files {
             include_str!(concat!("../", $language, "/window.ftl")),
             include_str!(concat!("../", $language, "/cli.ftl")),
             include_str!(concat!("../", $language, "/server.ftl")),
+            include_str!(concat!("../", $language, "/page.ftl")),
         ]
     };
 }
@@ -45,7 +47,7 @@ impl Language {
         }
     }
 
-    fn sources(self) -> [&'static str; 4] {
+    fn sources(self) -> [&'static str; 5] {
         match self {
             Language::Portuguese => files!("pt-BR"),
             Language::English => files!("en"),

@@ -42,6 +42,7 @@ impl Server {
             data: self.directory.path().join("server"),
             max_clients: 100,
             rate: Default::default(),
+            web: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();

@@ -34,7 +34,7 @@ fn an_address_in_use_is_refused() {
     let server = TestServer::start();
     let (address, data) = (server.address().to_string(), tempfile::tempdir().unwrap());
     let arguments = ["--listen", &address, "--data", text(data.path())];
-    let args = [("address", address.as_str().into())];
+    let args = [("option", "--listen".into()), ("address", address.as_str().into())];
     refused_in_both_languages(&arguments, "server-address-in-use", &args);
 }
 

@@ -1,0 +1,209 @@
+//! The way between `/chat` and the room `#chat`: a session of our own, with the post office and no client.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use malote_common::text::{harmless, harmless_line};
+use malote_common::{Address, Content, Entry, MailboxId, Message, MessageId, Name, Seq, Timestamp, codec};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::chat::Hub;
+use crate::connection::Context;
+use crate::listener::stopped;
+use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
+use crate::post_office::{Event, Request, SessionId};
+use crate::store::Stored;
+
+/// The room that `/chat` is, without its sign.
+const ROOM: &str = "chat";
+
+/// For how long visitors are kept waiting for the room, and how often it is asked for where the disk is full.
+const OPENING_TIME: Duration = Duration::from_secs(5);
+
+/// The way into the room.
+pub struct Door {
+    id: SessionId,
+    counter: Counter,
+    room: Option<Name>,
+}
+
+/// The way out of the room.
+pub struct Bridge {
+    id: SessionId,
+    counter: Counter,
+    inbox: Inbox,
+    room: Option<Room>,
+}
+
+/// What was heard of the room.
+struct Room {
+    mailbox: MailboxId,
+    /// The last entry that the visitors were told, or need not be.
+    seen: Seq,
+    /// Whether a page is on its way.
+    fetching: bool,
+}
+
+/// Opens the room, in both directions.
+pub async fn open(id: SessionId, context: &Context) -> (Door, Bridge) {
+    let counter = context.counter.clone();
+    let (slot, inbox) = mailslot();
+    // Fails only where the post office has ended, and the server with it.
+    let _ = counter.send(Letter::Open(id, slot)).await;
+    let mut bridge = Bridge { id, counter: counter.clone(), inbox, room: None };
+    bridge.ask_for_room().await;
+    // The post office takes nothing from a session that is not in the room yet.
+    if let Ok(Some(event)) = timeout(OPENING_TIME, bridge.inbox.events.recv()).await {
+        bridge.opened(event);
+    } else {
+        warn!("the room of the visitors cannot be opened yet; what they say is not kept");
+    }
+    (Door { id, counter, room: room() }, bridge)
+}
+
+fn room() -> Option<Name> {
+    Name::parse(ROOM).ok()
+}
+
+impl Door {
+    /// Says something in the room, in this visitor's name.
+    pub async fn post(&self, from: Name, text: &str) {
+        let Some(room) = self.room.clone().filter(|_| !text.trim().is_empty()) else { return };
+        match message(room, text) {
+            Ok(message) => {
+                let letter = Letter::Request(self.id, Request::Post { from, message });
+                // Fails only where the post office has ended, and the server with it.
+                let _ = self.counter.send(letter).await;
+            }
+            Err(error) => warn!(error, "what a visitor said cannot be kept"),
+        }
+    }
+
+    /// A door that leads nowhere.
+    #[cfg(test)]
+    pub fn closed() -> Door {
+        Door { id: SessionId(0), counter: tokio::sync::mpsc::channel(1).0, room: None }
+    }
+}
+
+impl Bridge {
+    /// Tells the visitors what the members say, until the server stops.
+    pub async fn run(mut self, hub: Arc<Hub>, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                event = self.inbox.events.recv() => match event {
+                    Some(event) => self.take(event, &hub).await,
+                    None => return,
+                },
+                () = tokio::time::sleep(OPENING_TIME), if self.room.is_none() => self.ask_for_room().await,
+                () = stopped(&mut stopping) => return,
+            }
+            if self.inbox.take_missed() {
+                self.fetch().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, event: Event, hub: &Hub) {
+        match (event, &mut self.room) {
+            (Event::Entry(stored), Some(room)) if !room.fetching && stored.seq == room.seen + 1 => {
+                room.tell(&stored, hub)
+            }
+            (Event::Entry(stored), Some(room)) if stored.seq > room.seen => self.fetch().await,
+            (Event::Page { entries, .. }, Some(room)) => {
+                room.fetching = false;
+                entries.iter().for_each(|stored| room.tell(stored, hub));
+                if !entries.is_empty() {
+                    self.fetch().await;
+                }
+            }
+            (event, None) => self.opened(event),
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, event: Event) {
+        if let Event::Bridged { mailbox, last_seq } = event {
+            self.room = Some(Room { mailbox, seen: last_seq, fetching: false });
+        }
+    }
+
+    async fn ask_for_room(&self) {
+        if let Some(room) = room() {
+            self.ask(Request::Bridge { room }).await;
+        }
+    }
+
+    async fn fetch(&mut self) {
+        if let Some(room) = self.room.as_mut().filter(|room| !room.fetching) {
+            room.fetching = true;
+            let request = Request::Fetch { mailbox: room.mailbox, after: room.seen };
+            self.ask(request).await;
+        }
+    }
+
+    async fn ask(&self, request: Request) {
+        // Fails only where the post office has ended; then there is no further event either.
+        let _ = self.counter.send(Letter::Request(self.id, request)).await;
+    }
+}
+
+impl Room {
+    fn tell(&mut self, stored: &Stored, hub: &Hub) {
+        if stored.seq <= self.seen {
+            return;
+        }
+        self.seen = stored.seq;
+        match codec::decode(&stored.entry) {
+            // What visitors said has reached the others already.
+            Ok(Entry::Message { number: None, .. } | Entry::Receipt(_)) => {}
+            Ok(Entry::Message { from, message, .. }) => match codec::decode(&message.content) {
+                Ok(content) => hub.tell(&line(&from, &content).into()),
+                Err(error) => debug!(%error, "a message in the visitors' room cannot be shown to them"),
+            },
+            Err(error) => debug!(%error, "an entry of the visitors' room cannot be read"),
+        }
+    }
+}
+
+/// What a member says, as visitors see it.
+fn line(from: &Name, content: &Content) -> String {
+    let (subject, body) = (harmless_line(&content.subject), harmless(&content.body));
+    let parts = [subject.as_str(), body.trim()];
+    let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("{from}: {}", said.join(" — "))
+}
+
+fn message(room: Name, text: &str) -> Result<Message, String> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| error.to_string())?;
+    let content = Content { subject: String::new(), body: text.to_owned() };
+    Ok(Message {
+        id: MessageId(id),
+        to: vec![Address::Room(room)],
+        in_reply_to: None,
+        sent_at: Timestamp::from_system(SystemTime::now()),
+        content: codec::encode(&content).map_err(|error| error.to_string())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(subject: &str, body: &str, expect: &str) {
+        let content = Content { subject: subject.to_owned(), body: body.to_owned() };
+        assert_eq!(line(&Name::given(1), &content), expect);
+    }
+
+    #[test]
+    fn what_members_say_is_one_text() {
+        check("", "bom dia", "Usuario1: bom dia");
+        check("Obra", "chegou o cimento\n", "Usuario1: Obra — chegou o cimento");
+        check("Obra", "", "Usuario1: Obra");
+        check("", "a\u{1b}[31m\u{202e}", "Usuario1: a\u{fffd}[31m\u{fffd}");
+    }
+}

@@ -1,0 +1,175 @@
+//! `/chat`: every text that a visitor sends goes to every visitor. It is also the room `#chat`, whose members hear the
+//! visitors and are heard by them ([`super::bridge`]).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use malote_common::{Name, limits};
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tracing::debug;
+
+use super::bridge::Door;
+use super::socket::{Ending, Talk};
+use crate::rate::{Bucket, Rate};
+
+/// What one visitor may say: nobody types that fast, and a program that floods is read more slowly.
+const VISITOR_RATE: Rate = Rate { burst: 200, per_second: 20 };
+
+/// Bytes of a text that cost as much as one more text: what visitors say is kept, and nobody knows who they are.
+const BYTES_PER_COST: usize = 4 * 1024;
+
+/// The visitors, and their way into the room.
+pub struct Hub {
+    visitors: Mutex<Visitors>,
+    room: Door,
+}
+
+#[derive(Default)]
+struct Visitors {
+    /// The number of the next one; none is given twice while the server runs.
+    next: u64,
+    present: BTreeMap<u64, Visitor>,
+}
+
+/// The hub's side of a visitor.
+struct Visitor {
+    queue: mpsc::Sender<Utf8Bytes>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
+    /// Dropped, it tells the visitor to leave, whatever they are doing.
+    _presence: oneshot::Sender<()>,
+}
+
+/// A visitor's place, given back when dropped.
+pub struct Seat {
+    place: Place,
+    queue: mpsc::Receiver<Utf8Bytes>,
+    waiting: Arc<AtomicUsize>,
+    sent_away: oneshot::Receiver<()>,
+}
+
+struct Place {
+    hub: Arc<Hub>,
+    number: u64,
+}
+
+impl Hub {
+    pub fn new(room: Door) -> Hub {
+        Hub { visitors: Mutex::default(), room }
+    }
+
+    /// A place for one more visitor, if there is one.
+    pub fn sit_down(self: Arc<Hub>) -> Option<Seat> {
+        let (sender, queue) = mpsc::channel(limits::WEB_QUEUE);
+        let (presence, sent_away) = oneshot::channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        if visitors.present.len() >= limits::WEB_VISITORS {
+            return None;
+        }
+        let number = visitors.next;
+        visitors.next += 1;
+        visitors.present.insert(number, Visitor { queue: sender, waiting: waiting.clone(), _presence: presence });
+        drop(visitors);
+        Some(Seat { place: Place { hub: self, number }, queue, waiting, sent_away })
+    }
+
+    /// Hands a text to every visitor, to all in the same order. Those who are too far behind are sent away.
+    pub fn tell(&self, text: &Utf8Bytes) {
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        visitors.present.retain(|number, visitor| {
+            let waiting = visitor.waiting.fetch_add(text.len(), Ordering::Relaxed);
+            let keeps_up = waiting <= limits::WEB_QUEUE_BYTES && visitor.queue.try_send(text.clone()).is_ok();
+            if !keeps_up {
+                debug!(visitor = number, "too slow");
+            }
+            keeps_up
+        });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.visitors.lock().unwrap_or_else(PoisonError::into_inner).present.remove(&self.number);
+    }
+}
+
+/// Lets a visitor speak and hear.
+pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
+    let Seat { place, mut queue, waiting, sent_away } = seat;
+    let conversation = async {
+        let mut bucket = Bucket::new(VISITOR_RATE, Instant::now());
+        let speaker = Name::visitor(place.number);
+        loop {
+            tokio::select! {
+                message = talk.next() => match message? {
+                    Message::Text(text) => {
+                        place.hub.tell(&text);
+                        place.hub.room.post(speaker.clone(), &text).await;
+                        talk.slow_down(&mut bucket, cost(&text)).await;
+                    }
+                    _ => return Err(Ending::Unsupported),
+                },
+                text = queue.recv() => {
+                    let text = text.ok_or(Ending::TooSlow)?;
+                    waiting.fetch_sub(text.len(), Ordering::Relaxed);
+                    talk.send(Message::Text(text)).await?;
+                }
+            }
+        }
+    };
+    let ended: Result<(), Ending> = tokio::select! {
+        ended = conversation => ended,
+        _ = sent_away => Err(Ending::TooSlow),
+    };
+    ended.err().unwrap_or(Ending::Gone)
+}
+
+fn cost(text: &str) -> u32 {
+    u32::try_from(text.len() / BYTES_PER_COST).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub() -> Arc<Hub> {
+        Arc::new(Hub::new(Door::closed()))
+    }
+
+    #[test]
+    fn so_many_visitors_and_no_more_and_no_number_twice() {
+        let hub = hub();
+        let mut seats: Vec<Seat> = std::iter::from_fn(|| hub.clone().sit_down()).collect();
+        assert_eq!(seats.len(), limits::WEB_VISITORS);
+        seats.pop();
+        let next = hub.clone().sit_down().unwrap();
+        assert_eq!(next.place.number, limits::WEB_VISITORS as u64);
+    }
+
+    #[track_caller]
+    fn check_slow(text: &str, at_most: usize) {
+        let hub = hub();
+        let (mut slow, mut quick) = (hub.clone().sit_down().unwrap(), hub.clone().sit_down().unwrap());
+        let text = Utf8Bytes::from(text);
+        for told in 0..at_most {
+            assert!(slow.sent_away.try_recv() == Err(oneshot::error::TryRecvError::Empty), "sent away after {told}");
+            hub.tell(&text);
+            quick.waiting.fetch_sub(quick.queue.try_recv().unwrap().len(), Ordering::Relaxed);
+        }
+        hub.tell(&text);
+        assert_eq!(slow.sent_away.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(hub.visitors.lock().unwrap().present.len(), 1);
+        assert!(quick.queue.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_slow_visitor_is_sent_away_and_the_others_stay() {
+        check_slow("oi", limits::WEB_QUEUE);
+        let long = "a".repeat(limits::BODY_BYTES);
+        check_slow(&long, limits::WEB_QUEUE_BYTES / limits::BODY_BYTES + 1);
+    }
+}

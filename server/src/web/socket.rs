@@ -1,0 +1,305 @@
+//! WebSockets: who may have one, what for, and how each of them ends.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::response::Response;
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use malote_common::limits;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tracing::info;
+
+use super::chat::{self, Seat};
+use super::headers::{Origin, origin};
+use super::{Shared, session};
+use crate::connection::Caller;
+use crate::listener::stopped;
+use crate::rate::{Bucket, Rate};
+use crate::session::CLOSING_TIME;
+
+/// Bytes that are read from a connection at once. Each WebSocket holds that much for as long as it lasts.
+const READ_BYTES: usize = 4 * 1024;
+
+/// Bytes of messages that are gathered before they are written.
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// Bytes that may wait in all: what was gathered, and the longest message with what WebSocket puts around it.
+const WRITE_LIMIT: usize = WRITE_BYTES + limits::FRAME_BYTES + 1024;
+
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// What a WebSocket is wanted for.
+pub enum Errand {
+    /// The page's conversation with the server, from this origin.
+    Session {
+        origin: String,
+    },
+    Chat(Seat),
+    Echo(OwnedSemaphorePermit),
+    /// To be told this reason, and closed.
+    Refusal {
+        reason: String,
+    },
+}
+
+/// A connection that is about to become a WebSocket.
+pub struct Upgrade {
+    connection: OnUpgrade,
+    errand: Errand,
+    path: String,
+}
+
+/// Whether the request is for a WebSocket rather than a page.
+pub fn is_wanted(request: &Request) -> bool {
+    let has_word = |header, word: &str| {
+        let values = request.headers().get_all(header).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
+    };
+    has_word(CONNECTION, "upgrade") && has_word(UPGRADE, "websocket")
+}
+
+/// Answers a request for a WebSocket. The error is the status with which it is refused.
+pub fn answer(shared: &Shared, mut request: Request) -> Result<Response, StatusCode> {
+    let origin = origin(request.headers(), shared.scheme).ok_or(StatusCode::FORBIDDEN)?;
+    let path = request.uri().path().to_owned();
+    let errand = match (path.as_str(), origin) {
+        ("/ws", Origin::Own(origin)) => Errand::Session { origin },
+        ("/ws", Origin::None) => return Err(StatusCode::FORBIDDEN),
+        ("/chat", _) => {
+            let hub = shared.hub.as_ref().ok_or(StatusCode::FORBIDDEN)?;
+            Errand::Chat(hub.clone().sit_down().ok_or(StatusCode::SERVICE_UNAVAILABLE)?)
+        }
+        ("/echo", _) => {
+            let place = shared.echoes.clone().try_acquire_owned();
+            Errand::Echo(place.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?)
+        }
+        ("/", _) => Errand::Refusal { reason: "needs a path".to_owned() },
+        (path, _) => Errand::Refusal { reason: format!("path not found: {path}") },
+    };
+    let response = create_response_with_body(&request, Body::empty).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let connection = hyper::upgrade::on(&mut request);
+    let upgrades = request.extensions().get::<mpsc::Sender<Upgrade>>();
+    let upgrades = upgrades.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let upgrade = Upgrade { connection, errand, path };
+    upgrades.try_send(upgrade).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(response)
+}
+
+/// Serves a WebSocket to its end.
+pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Result<()> {
+    let Upgrade { connection, errand, path } = upgrade;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(WRITE_BYTES)
+        .max_write_buffer_size(WRITE_LIMIT)
+        .max_message_size(Some(errand.message_bytes()))
+        .max_frame_size(Some(errand.message_bytes()));
+    let connection = TokioIo::new(connection.await.map_err(io::Error::other)?);
+    let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
+    let peer = caller.peer;
+    let path = shortened(&path).to_owned();
+    let mut talk = Talk { socket, peer, path: path.clone(), heard_at: Instant::now(), is_pinged: false };
+    info!(%peer, path, "WebSocket connected");
+    let stopping = shared.context.stopping.clone();
+    match errand {
+        Errand::Session { origin } => session::serve(talk.socket, origin, caller, shared.context).await,
+        Errand::Chat(seat) => {
+            // Whoever is nobody in particular has nothing to prove.
+            drop(caller.handshake);
+            let ending = unless_stopped(chat::talk(&mut talk, seat), stopping).await;
+            talk.close(ending).await;
+        }
+        Errand::Echo(_place) => {
+            drop(caller.handshake);
+            let ending = unless_stopped(echo(&mut talk), stopping).await;
+            talk.close(ending).await;
+        }
+        Errand::Refusal { reason } => talk.close(Ending::Refused(reason)).await,
+    }
+    info!(%peer, path, "WebSocket disconnected");
+    Ok(())
+}
+
+impl Errand {
+    /// Bytes that a message may have.
+    fn message_bytes(&self) -> usize {
+        match self {
+            Errand::Session { .. } | Errand::Echo(_) => limits::FRAME_BYTES,
+            Errand::Chat(_) => limits::BODY_BYTES,
+            Errand::Refusal { .. } => limits::HANDSHAKE_FRAME_BYTES,
+        }
+    }
+}
+
+/// Sends back every message. Whoever does not read gets no more of theirs read.
+async fn echo(talk: &mut Talk) -> Ending {
+    let mut bucket = Bucket::new(Rate::default(), Instant::now());
+    loop {
+        let message = match talk.next().await {
+            Ok(message) => message,
+            Err(ending) => return ending,
+        };
+        talk.slow_down(&mut bucket, 1).await;
+        if let Err(ending) = talk.send(message).await {
+            return ending;
+        }
+    }
+}
+
+async fn unless_stopped(talk: impl Future<Output = Ending>, mut stopping: watch::Receiver<bool>) -> Ending {
+    tokio::select! {
+        ending = talk => ending,
+        () = stopped(&mut stopping) => Ending::ShuttingDown,
+    }
+}
+
+/// A WebSocket whose peer is listened to, and watched for falling silent.
+pub struct Talk {
+    socket: Socket,
+    peer: SocketAddr,
+    path: String,
+    heard_at: Instant,
+    /// Whether the peer was asked for a sign of life since then.
+    is_pinged: bool,
+}
+
+/// Why a talk is over.
+#[derive(Debug)]
+pub enum Ending {
+    /// The peer has gone, or says nothing any more.
+    Gone,
+    /// The peer sent what this is not for.
+    Unsupported,
+    TooLong,
+    NoText,
+    ProtocolError,
+    /// The peer does not read what it is sent.
+    TooSlow,
+    ShuttingDown,
+    /// There was nothing to talk about.
+    Refused(String),
+}
+
+impl Talk {
+    /// The next message, text or binary. May be dropped at any time.
+    pub async fn next(&mut self) -> Result<Message, Ending> {
+        loop {
+            let silence = if self.is_pinged { limits::DEAD_AFTER } else { limits::PING_AFTER };
+            let deadline = tokio::time::Instant::from_std(self.heard_at + silence);
+            let message = tokio::select! {
+                message = self.socket.next() => message,
+                () = tokio::time::sleep_until(deadline) => {
+                    if self.is_pinged {
+                        return Err(Ending::Gone);
+                    }
+                    self.is_pinged = true;
+                    self.send(Message::Ping(Bytes::new())).await?;
+                    continue;
+                }
+            };
+            (self.heard_at, self.is_pinged) = (Instant::now(), false);
+            match message {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
+                    return Ok(message);
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(Ending::from(error)),
+                None => return Err(Ending::Gone),
+            }
+        }
+    }
+
+    /// Sends a message, and waits until it has left.
+    pub async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        match timeout(limits::DEAD_AFTER, self.socket.send(message)).await {
+            Ok(sent) => sent.map_err(Ending::from),
+            Err(_) => Err(Ending::TooSlow),
+        }
+    }
+
+    /// Waits until the peer may say something more. It is not read meanwhile, so it waits as well.
+    pub async fn slow_down(&mut self, bucket: &mut Bucket, cost: u32) {
+        while let Err(wait) = bucket.take(cost, Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Tells the peer why it is over, and gives it a little time to have heard it.
+    async fn close(mut self, ending: Ending) {
+        let (code, reason) = match &ending {
+            Ending::Gone | Ending::Refused(_) => (CloseCode::Normal, ""),
+            Ending::Unsupported => (CloseCode::Unsupported, "text only"),
+            Ending::TooLong => (CloseCode::Size, ""),
+            Ending::NoText => (CloseCode::Invalid, ""),
+            Ending::ProtocolError => (CloseCode::Protocol, ""),
+            Ending::TooSlow => (CloseCode::Policy, "too slow"),
+            Ending::ShuttingDown => (CloseCode::Away, "the server is stopping"),
+        };
+        let reason = if let Ending::Refused(reason) = &ending { reason } else { reason };
+        close(&mut self.socket, code, reason).await;
+    }
+}
+
+impl From<Error> for Ending {
+    fn from(error: Error) -> Ending {
+        match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Ending::TooLong,
+            Error::Utf8(_) => Ending::NoText,
+            Error::Protocol(_) => Ending::ProtocolError,
+            _ => Ending::Gone,
+        }
+    }
+}
+
+/// Closes a WebSocket with a code and as much of a reason as there is room for.
+pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
+    let frame = CloseFrame { code, reason: shortened(reason).into() };
+    let farewell = async {
+        socket.close(Some(frame)).await?;
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() {
+                return Ok(());
+            }
+        }
+        // Where unread bytes are left behind, the system resets the connection, and what was said last may be lost.
+        socket.get_mut().shutdown().await?;
+        tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await?;
+        Ok::<(), Error>(())
+    };
+    // Whoever does not answer in time has gone.
+    let _ = timeout(CLOSING_TIME, farewell).await;
+}
+
+/// As much of a reason as a closing frame holds, in whole characters.
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(limits::WEB_REASON_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_cut_between_characters() {
+        assert_eq!(shortened("needs a path"), "needs a path");
+        let long = format!("a{}", "ç".repeat(100));
+        assert_eq!(shortened(&long), format!("a{}", "ç".repeat(61)));
+        assert_eq!(shortened(&"a".repeat(200)).len(), 123);
+    }
+}
