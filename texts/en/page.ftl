@@ -1,5 +1,6 @@
 # What the page for browsers says. Simple texts only, without variants: plurals are keys of their own, -one and -other.
 
+page-title = Malote
 page-you = You
 page-who = You are { $name }
 page-who-given = You are { $name } ({ $given })

@@ -1,5 +1,6 @@
 # O que a página para navegadores diz. Só textos simples, sem variantes: os plurais são chaves próprias, -one e -other.
 
+page-title = Malote
 page-you = Você
 page-who = Você é { $name }
 page-who-given = Você é { $name } ({ $given })
