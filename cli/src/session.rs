@@ -31,7 +31,7 @@ impl<'a> Session<'a> {
         let options = Options { server: flags.server.clone(), wants_people };
         let failed = |error| Failure::local(explain::archive_error(&error, texts));
         let (client, events) = Client::start(profile, options, || {}).map_err(failed)?;
-        let reader = Reader::open(&archive).map_err(failed)?;
+        let reader = Reader::open(&archive, &flags.server.to_string()).map_err(failed)?;
         let deadline = Instant::now() + flags.timeout();
         Ok(Session { reader, client, events, deadline, flags, texts, problem: None })
     }
@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
         let (mut name, mut caught_up) = (None, false);
         loop {
             match self.next()? {
-                Some(Event::Status(Status::Online { name: own })) => name = Some(own.to_string()),
+                Some(Event::Status(Status::Online { name: own, .. })) => name = Some(own.to_string()),
                 Some(Event::CaughtUp) => caught_up = true,
                 Some(_) => {}
                 // What is left in the outbox goes out another time.

@@ -1,9 +1,9 @@
 //! What goes wrong, in sentences for people.
 
 use malote_common::address::AddressError;
-use malote_common::frame::Closing;
+use malote_common::frame::{Closing, NameRefusal, RoomRefusal};
 use malote_common::message::ContentError;
-use malote_common::{limits, text};
+use malote_common::{Name, limits, text};
 use malote_texts::{Texts, Value};
 
 use crate::address::{NotAnAddress, ServerAddress};
@@ -27,6 +27,68 @@ pub fn address_error(error: &AddressError, texts: &Texts) -> String {
         }
         AddressError::NotEverybody { .. } => texts.get("recipient-not-everybody"),
         AddressError::TooMany => texts.with("recipient-too-many", &[("max", count(limits::RECIPIENTS))]),
+    }
+}
+
+/// Why a name that somebody wants to have, or to give to a room, is none.
+pub fn name_error(error: &AddressError, texts: &Texts) -> String {
+    match error {
+        AddressError::TooLong { typed } => {
+            texts.with("name-too-long", &[("typed", shown(typed)), ("max", count(limits::NAME_CHARS))])
+        }
+        AddressError::Character { typed, character } if character.is_whitespace() => {
+            let joined = typed.split_whitespace().collect::<Vec<_>>().join(".");
+            texts.with("name-space", &[("typed", shown(typed)), ("joined", shown(&joined))])
+        }
+        AddressError::Character { character, .. } => {
+            texts.with("name-character", &[("character", shown(&character.to_string()))])
+        }
+        AddressError::Empty | AddressError::NotEverybody { .. } | AddressError::TooMany => texts.get("name-empty"),
+    }
+}
+
+/// Why the server does not give somebody this name.
+pub fn name_refusal(name: &Name, why: &NameRefusal, texts: &Texts) -> String {
+    let name = ("name", shown(name.as_str()));
+    match why {
+        NameRefusal::Taken => texts.with("name-refused-taken", &[name]),
+        NameRefusal::LooksLike(other) => {
+            texts.with("name-refused-looks-like", &[name, ("other", shown(other.as_str()))])
+        }
+        NameRefusal::Reserved => texts.with("name-refused-reserved", &[name]),
+        NameRefusal::GivenUp => texts.with("name-refused-given-up", &[name]),
+        NameRefusal::RateLimited { retry_after_ms } => {
+            texts.with("name-refused-patience", &[("when", wait(*retry_after_ms, texts).into())])
+        }
+        NameRefusal::ServerFull => texts.get("name-refused-server-full"),
+    }
+}
+
+/// Why somebody cannot enter or leave this room.
+pub fn room_refusal(room: &Name, why: &RoomRefusal, texts: &Texts) -> String {
+    let room = ("room", shown(room.as_str()));
+    match why {
+        RoomRefusal::Unknown => texts.with("room-refused-unknown", &[room]),
+        RoomRefusal::LooksLike(other) => {
+            texts.with("room-refused-looks-like", &[room, ("other", shown(other.as_str()))])
+        }
+        RoomRefusal::Reserved => texts.with("room-refused-reserved", &[room]),
+        RoomRefusal::TooManyRooms => texts.with("room-refused-too-many", &[("max", count(limits::ROOMS_PER_PERSON))]),
+        RoomRefusal::RateLimited { retry_after_ms } => {
+            texts.with("room-refused-patience", &[("when", wait(*retry_after_ms, texts).into())])
+        }
+        RoomRefusal::ServerFull => texts.get("room-refused-server-full"),
+    }
+}
+
+/// When it is worth trying again, as exactly as people care.
+fn wait(milliseconds: u64, texts: &Texts) -> String {
+    const MINUTE: u64 = 60 * 1000;
+    const DAY: u64 = 24 * 60 * MINUTE;
+    match milliseconds {
+        0..MINUTE => texts.get("wait-moment"),
+        MINUTE..DAY => texts.with("wait-minutes", &[("count", count(milliseconds.div_ceil(MINUTE) as usize))]),
+        _ => texts.with("wait-days", &[("count", count(milliseconds.div_ceil(DAY) as usize))]),
     }
 }
 

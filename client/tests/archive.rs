@@ -1,6 +1,6 @@
 //! What a profile keeps, and what it makes of news in any order.
 
-use malote_client::archive::{Change, Draft, Identified, News, State};
+use malote_client::archive::{Change, Draft, Identified, News, Shelf, State};
 use malote_client::{Archive, Reader};
 use malote_common::fingerprint::Fingerprint;
 use malote_common::{
@@ -12,29 +12,31 @@ const SERVER: &str = "127.0.0.1:1";
 const OWN: MailboxId = MailboxId(1);
 const OTHERS: MailboxId = MailboxId(2);
 
-struct Shelf {
+struct Fixture {
     directory: TempDir,
     archive: Archive,
 }
 
-impl Shelf {
-    fn new() -> Shelf {
+impl Fixture {
+    fn new() -> Fixture {
         let directory = tempfile::tempdir().unwrap();
         let mut archive = Archive::open(&directory.path().join("archive.db"), SERVER).unwrap();
         let epoch = Epoch([1; 16]);
-        archive.apply(&[Change::Welcomed { name: Name::given(0), mailbox: OWN, epoch }]).unwrap();
-        Shelf { directory, archive }
+        archive
+            .apply(&[Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms: vec![] }])
+            .unwrap();
+        Fixture { directory, archive }
     }
 
-    fn reopened(self, address: &str) -> Shelf {
-        let Shelf { directory, archive } = self;
+    fn reopened(self, address: &str) -> Fixture {
+        let Fixture { directory, archive } = self;
         drop(archive);
         let archive = Archive::open(&directory.path().join("archive.db"), address).unwrap();
-        Shelf { directory, archive }
+        Fixture { directory, archive }
     }
 
     fn reader(&self) -> Reader {
-        Reader::open(&self.directory.path().join("archive.db")).unwrap()
+        Reader::open(&self.directory.path().join("archive.db"), SERVER).unwrap()
     }
 
     fn compose(&mut self, id: u8, to: &str) -> MessageId {
@@ -73,7 +75,12 @@ fn message(id: u8, to: &str) -> (Message, Content) {
 }
 
 fn letter(id: u8) -> Entry {
-    Entry::Message { from: Name::given(7), accepted_at: Timestamp(9), message: message(id, "Usuario0").0 }
+    Entry::Message {
+        from: Name::given(7),
+        number: Some(7),
+        accepted_at: Timestamp(9),
+        message: message(id, "Usuario0").0,
+    }
 }
 
 fn delivered(seq: u64, at: i64) -> Entry {
@@ -90,7 +97,7 @@ fn accepted(seq: u64) -> Outcome {
 
 #[test]
 fn a_sent_message_goes_from_queued_to_read() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     let id = shelf.compose(1, "Usuario1, bia");
     assert_eq!(shelf.states(id), vec![State::Queued { waiting: None }; 2]);
     shelf.answer(id, &[accepted(4), Outcome::UnknownRecipient]);
@@ -107,7 +114,7 @@ fn a_sent_message_goes_from_queued_to_read() {
 
 #[test]
 fn receipts_may_come_before_the_answer_that_they_are_about() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     let (one, two, three) = (shelf.compose(1, "Usuario1"), shelf.compose(2, "Usuario1"), shelf.compose(3, "Usuario1"));
     shelf.receive(1, delivered(2, 100));
     shelf.receive(2, read(1, 200));
@@ -121,7 +128,7 @@ fn receipts_may_come_before_the_answer_that_they_are_about() {
 
 #[test]
 fn what_is_open_is_there_after_a_restart() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     let id = shelf.compose(1, "Usuario1, Usuario2");
     shelf.archive.apply(&[Change::Attempted { message: id, counter: 7 }]).unwrap();
     let saved = shelf.reopened(SERVER).archive.load().unwrap();
@@ -133,7 +140,7 @@ fn what_is_open_is_there_after_a_restart() {
 
 #[test]
 fn a_passing_refusal_stays_open_and_says_why() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     let id = shelf.compose(1, "Usuario1, Usuario2");
     let outcomes = vec![(0, accepted(1)), (1, Outcome::MailboxFull)];
     let change = Change::Answered { message: id, outcomes, open: vec![1], not_before: Timestamp(50) };
@@ -149,46 +156,57 @@ fn a_passing_refusal_stays_open_and_says_why() {
 
 #[test]
 fn a_message_is_shown_once_however_often_it_comes() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     assert_eq!(shelf.receive(1, letter(1)).len(), 1);
     // A server that was restored from a backup begins anew, in another epoch.
     let epoch = Epoch([2; 16]);
-    shelf.archive.apply(&[Change::Welcomed { name: Name::given(0), mailbox: OWN, epoch }]).unwrap();
+    shelf
+        .archive
+        .apply(&[Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms: vec![] }])
+        .unwrap();
     assert_eq!(shelf.archive.load().unwrap().resume, Some((OWN, epoch, 0)));
     assert_eq!(shelf.receive(1, letter(1)), []);
     assert_eq!(shelf.receive(2, letter(2)).len(), 1);
-    assert_eq!(shelf.reader().inbox().unwrap().len(), 2);
+    assert_eq!(shelf.reader().summaries(Shelf::Inbox).unwrap().len(), 2);
     assert_eq!(shelf.archive.load().unwrap().resume, Some((OWN, epoch, 2)));
 }
 
 #[test]
 fn a_cleared_inbox_stays_clear_until_it_is_restored() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     shelf.receive(1, letter(1));
-    shelf.archive.apply(&[Change::Cleared { clearing: 10 }]).unwrap();
+    shelf.archive.apply(&[Change::Cleared { clearing: 10, room: None }]).unwrap();
     shelf.receive(2, letter(2));
-    shelf.archive.apply(&[Change::Cleared { clearing: 20 }]).unwrap();
+    shelf.archive.apply(&[Change::Cleared { clearing: 20, room: None }]).unwrap();
     let mut shelf = shelf.reopened(SERVER);
-    assert_eq!(shelf.reader().inbox().unwrap(), []);
+    assert_eq!(shelf.reader().summaries(Shelf::Inbox).unwrap(), []);
     shelf.archive.apply(&[Change::Restored { clearing: 20 }]).unwrap();
-    let subjects: Vec<_> = shelf.reader().inbox().unwrap().into_iter().map(|summary| summary.subject).collect();
+    let subjects: Vec<_> =
+        shelf.reader().summaries(Shelf::Inbox).unwrap().into_iter().map(|summary| summary.subject).collect();
     assert_eq!(subjects, ["assunto 2"]);
 }
 
 #[test]
 fn opening_is_told_unless_it_is_turned_off() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     shelf.receive(1, letter(1));
     shelf.receive(2, letter(2));
-    let row = |shelf: &Shelf, subject: &str| {
-        shelf.reader().inbox().unwrap().into_iter().find(|summary| summary.subject == subject).unwrap().row
+    let row = |shelf: &Fixture, subject: &str| {
+        shelf
+            .reader()
+            .summaries(Shelf::Inbox)
+            .unwrap()
+            .into_iter()
+            .find(|summary| summary.subject == subject)
+            .unwrap()
+            .row
     };
     let (one, two) = (row(&shelf, "assunto 1"), row(&shelf, "assunto 2"));
     assert_eq!(shelf.archive.apply(&[Change::Opened { row: one }]).unwrap(), [News::Changed(one)]);
     assert_eq!(shelf.archive.apply(&[Change::Opened { row: one }]).unwrap(), []);
     shelf.archive.apply(&[Change::TellRead(false), Change::Opened { row: two }]).unwrap();
     assert_eq!(shelf.archive.load().unwrap().to_tell, [1]);
-    assert!(shelf.reader().inbox().unwrap().iter().all(|summary| summary.read));
+    assert!(shelf.reader().summaries(Shelf::Inbox).unwrap().iter().all(|summary| summary.read));
     shelf.archive.apply(&[Change::Told { seqs: vec![1] }]).unwrap();
     assert!(shelf.archive.load().unwrap().to_tell.is_empty());
     assert!(!shelf.reader().tells_read().unwrap());
@@ -196,7 +214,7 @@ fn opening_is_told_unless_it_is_turned_off() {
 
 #[test]
 fn a_draft_lasts_until_it_is_sent() {
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     let draft = Draft { to: "Usuario1".into(), body: "meio".into(), ..Draft::default() };
     shelf.archive.apply(&[Change::Draft(draft.clone())]).unwrap();
     let mut shelf = shelf.reopened(SERVER);
@@ -208,7 +226,7 @@ fn a_draft_lasts_until_it_is_sent() {
 #[test]
 fn a_server_is_its_key_and_not_its_address() {
     let (first, second) = (Fingerprint([1; 32]), Fingerprint([2; 32]));
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     assert_eq!(shelf.archive.pinned().unwrap(), None);
     assert_eq!(shelf.archive.identify(first).unwrap(), Identified::Same);
     assert_eq!(shelf.archive.identify(second).unwrap(), Identified::Changed { expected: first });
@@ -225,7 +243,7 @@ fn a_server_is_its_key_and_not_its_address() {
 #[test]
 fn a_new_key_is_trusted_only_on_request_and_gets_no_old_mail() {
     let (first, second) = (Fingerprint([1; 32]), Fingerprint([2; 32]));
-    let mut shelf = Shelf::new();
+    let mut shelf = Fixture::new();
     shelf.archive.identify(first).unwrap();
     let id = shelf.compose(1, "Usuario1");
     shelf.archive.trust(SERVER, second).unwrap();
@@ -237,7 +255,7 @@ fn a_new_key_is_trusted_only_on_request_and_gets_no_old_mail() {
 
 #[test]
 fn an_archive_of_a_newer_program_is_left_alone() {
-    let shelf = Shelf::new();
+    let shelf = Fixture::new();
     let path = shelf.directory.path().join("archive.db");
     drop(shelf.archive);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();

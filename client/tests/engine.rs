@@ -47,11 +47,13 @@ impl Table {
         self.outputs();
         self.hear(&ServerFrame::Welcome(Welcome {
             name: Name::given(0),
+            number: 0,
             mailbox: MailboxId(1),
             epoch: Epoch([6; 16]),
             last_seq: 0,
             last_counter,
             limits: Limits::default(),
+            rooms: vec![],
         }));
         self.outputs()
     }
@@ -277,7 +279,7 @@ fn what_was_opened_is_told_in_one_frame_at_a_time() {
     let mut table = Table::online();
     let mailbox = MailboxId(1);
     for seq in 1..=100 {
-        table.engine.command(Command::Open { row: seq, seq: seq as u64 }, table.now);
+        table.engine.command(Command::Open { row: seq, mailbox: MailboxId(1), seq: seq as u64 }, table.now);
     }
     assert_eq!(frames(&table.outputs()), [ClientFrame::Read { mailbox, seqs: vec![1] }]);
     table.hear(&ServerFrame::ReadNoted { mailbox, seqs: vec![1] });

@@ -39,7 +39,7 @@ impl App {
         let options = Options { server: server.clone(), wants_people: true };
         let failed = |error| explain::archive_error(&error, &texts);
         let (client, events) = Client::start(profile, options, move || waker.request_repaint()).map_err(failed)?;
-        let reader = Reader::open(&archive).map_err(failed)?;
+        let reader = Reader::open(&archive, &server.to_string()).map_err(failed)?;
         let draft = reader.draft().map_err(failed)?;
         let model = Model {
             name: reader.name_at(&server.to_string()).map_err(failed)?,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use malote_client::archive::{Draft, News, Recipient, State};
+use malote_client::archive::{Draft, News, Recipient, Shelf, State};
 use malote_client::{Client, Command, Event, Reader, Status, explain};
 use malote_texts::Texts;
 
@@ -81,7 +81,7 @@ impl Desk<'_> {
         match event {
             Event::Status(status) => {
                 match &status {
-                    Status::Online { name } => self.model.name = Some(name.to_string()),
+                    Status::Online { name, .. } => self.model.name = Some(name.to_string()),
                     _ => self.model.people.disconnected(),
                 }
                 self.model.status = status;
@@ -100,7 +100,15 @@ impl Desk<'_> {
                 }
             }
             Event::News(news) => self.refresh(news),
-            Event::CaughtUp => {}
+            Event::CaughtUp
+            | Event::Rooms { .. }
+            | Event::Members { .. }
+            | Event::Member { .. }
+            | Event::Entered { .. }
+            | Event::Left { .. }
+            | Event::RoomRefused { .. }
+            | Event::Named { .. }
+            | Event::NameRefused { .. } => {}
             Event::NotQueued { token } => {
                 if self.model.form.sending == Some(token) {
                     self.model.form.sending = None;
@@ -192,7 +200,7 @@ impl Desk<'_> {
         if matches!(self.model.open, Some(Opened::Letter(_))) {
             self.model.open = None;
         }
-        self.client.command(Command::Clear { clearing });
+        self.client.command(Command::Clear { clearing, room: None });
     }
 
     fn reply(&mut self, now: Instant) {
@@ -244,7 +252,7 @@ impl Desk<'_> {
         match self.reader.letter(row) {
             Ok(Some(letter)) => {
                 if !letter.read {
-                    self.client.command(Command::Open { row, seq: letter.seq });
+                    self.client.command(Command::Open { row, mailbox: letter.mailbox, seq: letter.seq });
                 }
                 self.model.open = Some(Opened::Letter(letter));
             }
@@ -280,7 +288,7 @@ impl Desk<'_> {
 
     fn refresh(&mut self, news: News) {
         match news {
-            News::Received(row) => match self.reader.summary(row) {
+            News::Received(row) => match self.reader.summary(Shelf::Inbox, row) {
                 Ok(Some(summary)) if self.model.inbox.last().is_none_or(|last| last.row < row) => {
                     self.model.inbox.push(summary);
                     self.model.arrived += 1;
@@ -289,14 +297,16 @@ impl Desk<'_> {
                 Err(error) => self.fail(&error),
             },
             News::Changed(row) => {
-                if let (Ok(Some(changed)), Ok(index)) =
-                    (self.reader.summary(row), self.model.inbox.binary_search_by_key(&row, |summary| summary.row))
-                    && let Some(summary) = self.model.inbox.get_mut(index)
+                if let (Ok(Some(changed)), Ok(index)) = (
+                    self.reader.summary(Shelf::Inbox, row),
+                    self.model.inbox.binary_search_by_key(&row, |summary| summary.row),
+                ) && let Some(summary) = self.model.inbox.get_mut(index)
                 {
                     *summary = changed;
                 }
             }
             News::InboxChanged => self.reload_inbox(),
+            News::RoomsChanged => {}
             News::Sent(row) => {
                 self.model.sent.changed(row);
                 self.model.last_sent =
@@ -319,9 +329,8 @@ impl Desk<'_> {
     }
 
     fn reload_inbox(&mut self) {
-        match self.reader.inbox() {
-            Ok(mut inbox) => {
-                inbox.reverse();
+        match self.reader.summaries(Shelf::Inbox) {
+            Ok(inbox) => {
                 self.model.inbox = inbox;
                 self.model.arrived = 0;
             }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use malote_client::archive::{Sent, State};
+use malote_client::archive::{Sent, Shelf, State};
 use malote_client::{Client, Command, Event, Options, Profile, Reader, Status};
 use malote_common::{Address, Content, DeviceId, Entry, MessageId, Timestamp, codec};
 use malote_server::store::sqlite::SqliteStore;
@@ -52,7 +52,9 @@ fn a_server_killed_under_load_loses_nothing_and_doubles_nothing() {
     }
     wait_for("everything's delivery", || people.iter_mut().all(Person::is_at_rest).then_some(()));
     wait_for("everything's arrival", || {
-        let arrived = |person: &Person| person.reader.inbox().unwrap().len() >= expected(&people, &person.name).len();
+        let arrived = |person: &Person| {
+            person.reader.summaries(Shelf::Inbox).unwrap().len() >= expected(&people, &person.name).len()
+        };
         people.iter().all(arrived).then_some(())
     });
     server.stop();
@@ -86,7 +88,7 @@ fn a_killed_program_keeps_what_it_has_and_it_goes_out_once() {
     }
     // Only now it is clear what the killed programs have left behind.
     ana.name();
-    let archive = Reader::open(&ana.profile().join("archive.db")).unwrap();
+    let archive = Reader::open(&ana.profile().join("archive.db"), &server.address().to_string()).unwrap();
     assert!(archive.is_outbox_empty().unwrap());
     let kept: Vec<String> = all_sent(&archive).into_iter().map(|sent| sent.body).collect();
     println!("{} of {CLIENT_KILLS} messages were kept before the program was killed", kept.len() - 1);
@@ -116,9 +118,9 @@ impl Person {
         let archive = profile.archive();
         let options = Options { server: server.address().to_string().parse().unwrap(), wants_people: true };
         let (client, events) = Client::start(profile, options, || {}).unwrap();
-        let reader = Reader::open(&archive).unwrap();
+        let reader = Reader::open(&archive, &server.address().to_string()).unwrap();
         let name = wait_for("the server's greeting", || match events.try_recv() {
-            Ok(Event::Status(Status::Online { name })) => Some(name.to_string()),
+            Ok(Event::Status(Status::Online { name, .. })) => Some(name.to_string()),
             _ => None,
         });
         Person { name, client, events, reader, key, device, written: Vec::new(), ids: Vec::new() }
@@ -204,7 +206,7 @@ fn check_what_became_of_it(person: &Person) {
 
 /// Everything that was for this person is in their archive, once, and each author's messages in order.
 fn check_archive(person: &Person, people: &[Person]) {
-    let letters = person.reader.letters().unwrap();
+    let letters = person.reader.letters(Shelf::Inbox).unwrap();
     let arrived = letters.iter().map(|letter| (letter.from.as_str(), letter.body.as_str()));
     check_same(&format!("the archive of {}", person.name), arrived, expected(people, &person.name));
 }

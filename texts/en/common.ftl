@@ -81,3 +81,32 @@ profile-no-home = There is no folder to keep profiles in. Name one with the vari
 disk-full = This computer's disk is full. Free some space and try again.
 archive-failed = Could not write to { $path }: { $reason }. Mend the problem and try again.
 server-address = “{ $server }” is not a server's address. Write computer:port, for example 192.168.0.10:{ $port }.
+
+# Names and rooms
+name-empty = Type a name, or leave it for later.
+name-too-long = The name “{ $typed }” is too long: it can have at most { $max } characters.
+name-character = The character “{ $character }” cannot be part of a name. Use letters, digits, dot, hyphen or underscore.
+name-space = A name has no spaces. Instead of “{ $typed }”, try “{ $joined }”.
+name-refused-taken = The name { $name } is somebody else’s. Choose another.
+name-refused-looks-like = The name { $name } looks too much like { $other }, which is somebody else’s. Choose another.
+name-refused-reserved = The name { $name } is kept for Malote itself. Choose another.
+name-refused-given-up = Somebody gave up the name { $name } not long ago, and mail for them may still come. Choose another, or wait 30 days.
+name-refused-patience = You have changed your name many times. The next one can be chosen { $when }.
+name-refused-server-full = The server’s disk is full, and the name could not be kept. Tell whoever looks after the server.
+room-refused-unknown = There is no room called #{ $room }.
+room-refused-looks-like = The name #{ $room } looks too much like that of the room #{ $other }. Choose another.
+room-refused-reserved = #{ $room } is kept for Malote itself. To write to everybody, use @todos.
+room-refused-too-many = You are in { $max } rooms already, and more are not possible. Leave one of them first.
+room-refused-patience = That was too much at once. Try again { $when }.
+room-refused-server-full = The server has no space for another room. Tell whoever looks after it.
+wait-moment = in a moment
+wait-minutes =
+    { $count ->
+        [one] in a minute
+       *[other] in { $count } minutes
+    }
+wait-days =
+    { $count ->
+        [one] tomorrow
+       *[other] in { $count } days
+    }

@@ -81,3 +81,32 @@ profile-no-home = Não foi encontrada uma pasta para guardar os perfis. Indique 
 disk-full = O disco deste computador está cheio. Libere espaço e tente de novo.
 archive-failed = Não foi possível gravar em { $path }: { $reason }. Corrija o problema e tente de novo.
 server-address = “{ $server }” não é um endereço de servidor. Escreva computador:porta, por exemplo 192.168.0.10:{ $port }.
+
+# Nomes e salas
+name-empty = Escreva um nome, ou deixe para depois.
+name-too-long = O nome “{ $typed }” é longo demais: pode ter no máximo { $max } caracteres.
+name-character = O caractere “{ $character }” não pode fazer parte de um nome. Use letras, números, ponto, hífen ou sublinhado.
+name-space = Um nome não tem espaços. Em vez de “{ $typed }”, experimente “{ $joined }”.
+name-refused-taken = O nome { $name } já é de outra pessoa. Escolha outro.
+name-refused-looks-like = O nome { $name } é parecido demais com { $other }, que é de outra pessoa. Escolha outro.
+name-refused-reserved = O nome { $name } é reservado pelo Malote. Escolha outro.
+name-refused-given-up = Alguém deixou o nome { $name } há pouco tempo, e ainda pode chegar correspondência para essa pessoa. Escolha outro, ou espere 30 dias.
+name-refused-patience = Você trocou de nome muitas vezes. O próximo pode ser escolhido { $when }.
+name-refused-server-full = O disco do servidor está cheio, e o nome não pôde ser guardado. Avise quem cuida do servidor.
+room-refused-unknown = Não há sala chamada #{ $room }.
+room-refused-looks-like = O nome #{ $room } é parecido demais com o da sala #{ $other }. Escolha outro.
+room-refused-reserved = #{ $room } é reservado pelo Malote. Para escrever a todos, use @todos.
+room-refused-too-many = Você já está em { $max } salas, e mais não é possível. Saia de uma delas antes.
+room-refused-patience = Foram muitos pedidos de uma vez. Tente de novo { $when }.
+room-refused-server-full = O servidor não tem lugar para outra sala. Avise quem cuida dele.
+wait-moment = daqui a pouco
+wait-minutes =
+    { $count ->
+        [one] em um minuto
+       *[other] em { $count } minutos
+    }
+wait-days =
+    { $count ->
+        [one] amanhã
+       *[other] em { $count } dias
+    }

@@ -3,7 +3,7 @@
 mod send;
 mod watch;
 
-use malote_client::archive::Letter;
+use malote_client::archive::{Letter, Shelf};
 use malote_client::{Command as Engine, Event, People};
 use malote_common::fingerprint::Fingerprint;
 use malote_texts::Texts;
@@ -36,7 +36,7 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
 fn inbox(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure> {
     let mut session = Session::start(flags, texts, false)?;
     let settled = session.settle();
-    let letters = session.reader.letters().map_err(|error| session.archive_failed(&error))?;
+    let letters = session.reader.letters(Shelf::Inbox).map_err(|error| session.archive_failed(&error))?;
     for letter in &letters {
         printer.letter(letter)?;
         mark_read(&session, printer, letter);
@@ -50,7 +50,7 @@ fn inbox(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure>
 /// What a person was shown was opened; what a program was given was not.
 fn mark_read(session: &Session, printer: &Printer, letter: &Letter) {
     if printer.is_for_people() && !letter.read {
-        session.command(Engine::Open { row: letter.row, seq: letter.seq });
+        session.command(Engine::Open { row: letter.row, mailbox: letter.mailbox, seq: letter.seq });
     }
 }
 
@@ -58,9 +58,9 @@ fn mark_read(session: &Session, printer: &Printer, letter: &Letter) {
 fn clear(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure> {
     let mut session = Session::start(flags, texts, false)?;
     let settled = session.settle();
-    let count = session.reader.inbox().map_err(|error| session.archive_failed(&error))?.len();
+    let count = session.reader.summaries(Shelf::Inbox).map_err(|error| session.archive_failed(&error))?.len();
     let clearing = jiff::Timestamp::now().as_millisecond();
-    session.command(Engine::Clear { clearing });
+    session.command(Engine::Clear { clearing, room: None });
     while !matches!(session.next()?, None | Some(Event::News(malote_client::archive::News::InboxChanged))) {}
     printer.remark(&texts.with("cli-cleared", &[("count", count.into())]))?;
     settled.map(drop)
@@ -71,7 +71,7 @@ fn people(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure
     let (mut people, mut own_name) = (People::default(), String::new());
     loop {
         match session.next()? {
-            Some(Event::Status(malote_client::Status::Online { name })) => own_name = name.to_string(),
+            Some(Event::Status(malote_client::Status::Online { name, .. })) => own_name = name.to_string(),
             Some(Event::People { people: page, complete }) => {
                 people.update(page);
                 if complete {

@@ -1,6 +1,6 @@
 //! Carrying out changes.
 
-use malote_common::{Content, Entry, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Timestamp, codec};
+use malote_common::{Content, MailboxId, Message, MessageId, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{Change, Draft, News, QUIET, sent_row};
@@ -13,22 +13,28 @@ pub fn apply(connection: &mut Connection, server: i64, changes: &[Change]) -> ru
     Ok(batch.news)
 }
 
-struct Batch<'a> {
-    tx: Transaction<'a>,
-    server: i64,
-    news: Vec<News>,
+/// One transaction, with what it is to tell.
+pub struct Batch<'a> {
+    pub tx: Transaction<'a>,
+    pub server: i64,
+    pub news: Vec<News>,
 }
 
 impl Batch<'_> {
     fn carry_out(&mut self, change: &Change) -> rusqlite::Result<()> {
         match change {
-            Change::Welcomed { name, mailbox, epoch } => {
+            Change::Welcomed { name, number: own, mailbox, epoch, rooms } => {
                 self.run(
-                    "UPDATE server SET last_seq = iif(epoch = ?3, last_seq, 0), name = ?1, mailbox = ?2, epoch = ?3
-                     WHERE id = ?4",
-                    params![name.as_str(), number(mailbox.0), &epoch.0[..], self.server],
+                    "UPDATE server SET last_seq = iif(epoch = ?4, last_seq, 0), name = ?1, number = ?2, mailbox = ?3, epoch = ?4
+                     WHERE id = ?5",
+                    params![name.as_str(), number(*own), number(mailbox.0), &epoch.0[..], self.server],
                 )?;
-                Ok(())
+                self.in_rooms(rooms)
+            }
+            Change::Entered(membership) => self.entered(membership),
+            Change::Left { mailbox } => self.left(*mailbox),
+            Change::Named(name) => {
+                self.run("UPDATE server SET name = ? WHERE id = ?", params![name.as_str(), self.server]).map(drop)
             }
             Change::Composed { message, content } => self.composed(message, content),
             Change::Attempted { message, counter } => self.attempted(*message, *counter),
@@ -37,24 +43,19 @@ impl Batch<'_> {
             }
             Change::Expired { message, open } => self.expired(*message, open),
             Change::Received { mailbox, seq, entry } => self.received(*mailbox, *seq, entry),
-            Change::Opened { row } => {
-                // A message to oneself is one's own to open: telling is the server's affair.
-                let changed = self.run(
-                    "UPDATE received SET read = iif(EXISTS (SELECT 1 FROM setting WHERE name = ?2), 2, 1)
-                     WHERE id = ?1 AND read = 0",
-                    params![row, QUIET],
-                )?;
-                if changed > 0 {
-                    self.news.push(News::Changed(*row));
-                }
-                Ok(())
-            }
+            Change::Opened { row } => self.opened(*row),
             Change::Told { seqs } => seqs.iter().try_for_each(|seq| {
-                let told = "UPDATE received SET read = 2 WHERE server = ? AND seq = ? AND read = 1";
+                let told = "UPDATE received SET read = 2 WHERE server = ? AND seq = ? AND place = 0 AND read = 1";
                 self.run(told, params![self.server, number(*seq)]).map(drop)
             }),
-            Change::Cleared { clearing } => {
-                self.run("UPDATE received SET cleared = ? WHERE cleared = 0", [clearing])?;
+            Change::Cleared { clearing, room } => {
+                match room {
+                    None => self.run("UPDATE received SET cleared = ? WHERE cleared = 0 AND place < 2", [clearing])?,
+                    Some(room) => self.run(
+                        "UPDATE received SET cleared = ? WHERE cleared = 0 AND server = ? AND mailbox = ?",
+                        params![clearing, self.server, number(room.0)],
+                    )?,
+                };
                 self.news.push(News::InboxChanged);
                 Ok(())
             }
@@ -176,76 +177,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn received(&mut self, mailbox: MailboxId, seq: Seq, entry: &Entry) -> rusqlite::Result<()> {
-        match entry {
-            Entry::Message { from, accepted_at, message } => {
-                // What does not decode was written by a program that we do not understand; its bytes are shown.
-                let content: Content = codec::decode(&message.content).unwrap_or_else(|_| Content {
-                    subject: String::new(),
-                    body: String::from_utf8_lossy(&message.content).into_owned(),
-                });
-                let inserted = self.run(
-                    "INSERT INTO received
-                     (server, message, mailbox, seq, sender, recipients, subject, body, in_reply_to, sent_at, accepted_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    params![
-                        self.server,
-                        &message.id.0[..],
-                        number(mailbox.0),
-                        number(seq),
-                        from.as_str(),
-                        addresses(message),
-                        content.subject,
-                        content.body,
-                        message.in_reply_to.map(|id| id.0.to_vec()),
-                        message.sent_at.0,
-                        accepted_at.0
-                    ],
-                )?;
-                if inserted > 0 {
-                    self.news.push(News::Received(self.tx.last_insert_rowid()));
-                }
-            }
-            Entry::Receipt(receipt) => self.receipt(receipt)?,
-        }
-        self.run("UPDATE server SET last_seq = ? WHERE id = ?", params![number(seq), self.server])?;
-        Ok(())
-    }
-
-    fn receipt(&mut self, receipt: &Receipt) -> rusqlite::Result<()> {
-        let changed = match receipt {
-            Receipt::Delivered { mailbox, seq, at } => {
-                self.run(
-                    "INSERT INTO delivered (server, mailbox, seq, at) VALUES (?, ?, ?, ?)
-                     ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), at = excluded.at",
-                    params![self.server, number(mailbox.0), number(*seq), at.0],
-                )?;
-                self.run(
-                    "UPDATE recipient SET state = 2, at = ?1
-                     WHERE mailbox = ?2 AND seq <= ?3 AND state = 1
-                       AND sent IN (SELECT id FROM sent WHERE server = ?4)",
-                    params![at.0, number(mailbox.0), number(*seq), self.server],
-                )?
-            }
-            Receipt::Read { mailbox, seq, at } => {
-                self.run(
-                    "INSERT OR IGNORE INTO was_read (server, mailbox, seq, at) VALUES (?, ?, ?, ?)",
-                    params![self.server, number(mailbox.0), number(*seq), at.0],
-                )?;
-                self.run(
-                    "UPDATE recipient SET state = 3, at = ?1
-                     WHERE mailbox = ?2 AND seq = ?3 AND state < 3
-                       AND sent IN (SELECT id FROM sent WHERE server = ?4)",
-                    params![at.0, number(mailbox.0), number(*seq), self.server],
-                )?
-            }
-        };
-        if changed > 0 && self.news.last() != Some(&News::SentChanged) {
-            self.news.push(News::SentChanged);
-        }
-        Ok(())
-    }
-
     fn draft(&self, draft: &Draft) -> rusqlite::Result<()> {
         if *draft == Draft::default() {
             return self.run("DELETE FROM draft", []).map(drop);
@@ -257,15 +188,22 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
+    /// Says once that the rooms are to be looked at again.
+    pub fn rooms_changed(&mut self) {
+        if !self.news.contains(&News::RoomsChanged) {
+            self.news.push(News::RoomsChanged);
+        }
+    }
+
+    pub fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
         self.tx.prepare_cached(sql)?.execute(params)
     }
 }
 
-fn addresses(message: &Message) -> String {
+pub fn addresses(message: &Message) -> String {
     message.to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn number(value: u64) -> i64 {
+pub fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -5,17 +5,22 @@
 
 mod apply;
 mod reader;
+mod receive;
+mod rooms;
 mod servers;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use malote_common::frame::Membership;
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub use reader::{Inbox, Reader};
+pub use reader::Reader;
+pub use rooms::KnownRoom;
 pub use servers::Identified;
 
 /// The schema's versions, oldest first.
@@ -44,8 +49,15 @@ pub enum ArchiveError {
 /// A change to the archive that the engine asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The server told who we are. With another epoch than before, everything it has is to be read again.
-    Welcomed { name: Name, mailbox: MailboxId, epoch: Epoch },
+    /// The server told who we are, and which rooms we are in. With another epoch than before, everything that a mailbox
+    /// has is to be read again.
+    Welcomed { name: Name, number: u64, mailbox: MailboxId, epoch: Epoch, rooms: Vec<Membership> },
+    /// We are in this room now.
+    Entered(Membership),
+    /// We are not in this room any more.
+    Left { mailbox: MailboxId },
+    /// We are called so now.
+    Named(Name),
     /// A message was written; it is open for all its recipients.
     Composed { message: Message, content: Content },
     /// The attempt with this counter begins.
@@ -60,8 +72,8 @@ pub enum Change {
     Opened { row: i64 },
     /// The server has noted that these were opened.
     Told { seqs: Vec<Seq> },
-    /// The inbox was emptied, in a clearing with this number.
-    Cleared { clearing: i64 },
+    /// The inbox was emptied, or a room's list, in a clearing with this number.
+    Cleared { clearing: i64, room: Option<MailboxId> },
     /// What that clearing took out is back.
     Restored { clearing: i64 },
     /// The compose form.
@@ -82,10 +94,12 @@ impl Change {
 pub enum News {
     /// A message came: its row.
     Received(i64),
-    /// A message of the inbox changed: its row.
+    /// A received message changed: its row.
     Changed(i64),
-    /// Many messages left the inbox, or came back.
+    /// Many messages left the inbox or a room's list, or came back.
     InboxChanged,
+    /// We have entered or left rooms.
+    RoomsChanged,
     /// A sent message is new, or what became of it: its row.
     Sent(i64),
     /// What became of many sent messages.
@@ -101,12 +115,28 @@ pub struct Draft {
     pub in_reply_to: Option<MessageId>,
 }
 
-/// A message of the inbox as a list shows it. All texts are as their author wrote them: show them through
+/// Which received messages a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// What others wrote to us or to everybody.
+    Inbox,
+    /// What was written in this room, by ourselves as well. The room of everybody is one.
+    Room(MailboxId),
+    /// What the person with this number wrote to us or to everybody.
+    From(u64),
+}
+
+/// A received message as a list shows it. All texts are as their author wrote them: show them through
 /// [`malote_common::text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub row: i64,
+    pub mailbox: MailboxId,
     pub from: String,
+    /// The sender's number, as in `UsuarioN`; nothing for a visitor of the web listener.
+    pub number: Option<u64>,
+    /// Whether we wrote it ourselves, in a room.
+    pub mine: bool,
     pub subject: String,
     /// The beginning of the body.
     pub beginning: String,
@@ -114,7 +144,7 @@ pub struct Summary {
     pub read: bool,
 }
 
-/// A message of the inbox, whole.
+/// A received message, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     pub row: i64,
@@ -122,6 +152,10 @@ pub struct Letter {
     pub mailbox: MailboxId,
     pub seq: Seq,
     pub from: String,
+    /// The sender's number, as in `UsuarioN`; nothing for a visitor of the web listener.
+    pub number: Option<u64>,
+    /// Whether we wrote it ourselves, in a room.
+    pub mine: bool,
     pub to: String,
     pub subject: String,
     pub body: String,
@@ -177,12 +211,43 @@ pub enum State {
 #[derive(Clone, Debug, Default)]
 pub struct Saved {
     pub name: Option<Name>,
+    /// How far our own mailbox is on disk.
     pub resume: Option<(MailboxId, Epoch, Seq)>,
+    /// How far the rooms are that we are in or were in.
+    pub rooms: BTreeMap<MailboxId, SavedRoom>,
     pub next_counter: u64,
     pub outbox: Vec<Open>,
     /// Entries that were opened and whose authors are to learn it.
     pub to_tell: Vec<Seq>,
     pub tell_read: bool,
+}
+
+/// How far a room is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedRoom {
+    pub name: Name,
+    pub epoch: Epoch,
+    /// The first entry that we may see.
+    pub first: Seq,
+    /// Everything up to it that we may see is on disk.
+    pub last_seq: Seq,
+    /// Whether we are in it.
+    pub member: bool,
+}
+
+impl SavedRoom {
+    /// What is on disk of a room that we are in, as the server describes it, given what was on disk before.
+    pub fn of(membership: &Membership, before: Option<&SavedRoom>) -> SavedRoom {
+        let known = before.filter(|before| before.epoch == membership.epoch).map_or(0, |before| before.last_seq);
+        SavedRoom {
+            name: membership.room.clone(),
+            epoch: membership.epoch,
+            first: membership.first,
+            // What lies between what we had and what we may see is not for us.
+            last_seq: known.max(membership.first.saturating_sub(1)),
+            member: true,
+        }
+    }
 }
 
 /// A message that has no final answer for all its recipients.
@@ -258,6 +323,7 @@ impl Archive {
                 })
             },
         )?;
+        saved.rooms = rooms::saved(&self.connection, self.server)?;
         let mut statement = self.connection.prepare(
             "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before
              FROM outbox JOIN sent ON sent.id = outbox.sent WHERE server = ? ORDER BY sent.id",

@@ -3,53 +3,94 @@
 use std::path::Path;
 
 use malote_common::fingerprint::Fingerprint;
-use malote_common::{MailboxId, MessageId, Timestamp};
+use malote_common::{MailboxId, MessageId, Name, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::{ArchiveError, Draft, Letter, QUIET, Recipient, Sent, State, Summary, explained};
-
-/// Characters of a body that a list needs at most.
-const BEGINNING: u32 = 200;
+use super::{ArchiveError, Draft, KnownRoom, Letter, QUIET, Recipient, Sent, Shelf, State, Summary, explained};
 
 /// A read-only connection to a profile's archive.
 pub struct Reader {
     connection: Connection,
     path: std::path::PathBuf,
+    /// The address of the server whose rooms and people are looked at.
+    address: String,
 }
 
-/// Messages of the inbox, newest first.
-pub type Inbox = Vec<Summary>;
-
 impl Reader {
-    /// Opens an archive that an [`super::Archive`] has made.
-    pub fn open(path: &Path) -> Result<Reader, ArchiveError> {
+    /// Opens an archive that an [`super::Archive`] has made for the server at this address.
+    pub fn open(path: &Path, address: &str) -> Result<Reader, ArchiveError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| explained(path, &error))?;
-        Ok(Reader { connection, path: path.to_owned() })
+        Ok(Reader { connection, path: path.to_owned(), address: address.to_owned() })
     }
 
-    /// The whole inbox, newest first.
-    pub fn inbox(&self) -> Result<Inbox, ArchiveError> {
-        let sql = "SELECT id, sender, subject, substr(body, 1, ?), accepted_at, read FROM received
-                   WHERE cleared = 0 ORDER BY id DESC";
-        self.all(sql, params![BEGINNING], summary)
+    /// What stands on a shelf, oldest first.
+    pub fn summaries(&self, shelf: Shelf) -> Result<Vec<Summary>, ArchiveError> {
+        self.on_shelf(shelf, SUMMARIES, "ORDER BY id", summary)
     }
 
-    /// One message of the inbox as a list shows it; nothing if it is not there any more.
-    pub fn summary(&self, row: i64) -> Result<Option<Summary>, ArchiveError> {
-        let sql = "SELECT id, sender, subject, substr(body, 1, ?), accepted_at, read FROM received
-                   WHERE cleared = 0 AND id = ?";
-        Ok(self.all(sql, params![BEGINNING, row], summary)?.pop())
+    /// One message as a list shows it; nothing if it does not stand on that shelf.
+    pub fn summary(&self, shelf: Shelf, row: i64) -> Result<Option<Summary>, ArchiveError> {
+        Ok(self.on_shelf(shelf, SUMMARIES, &format!("AND id = {row}"), summary)?.pop())
     }
 
-    /// One message whole.
+    /// All messages on a shelf, whole, oldest first.
+    pub fn letters(&self, shelf: Shelf) -> Result<Vec<Letter>, ArchiveError> {
+        self.on_shelf(shelf, LETTERS, "ORDER BY id", letter)
+    }
+
+    /// One message whole, wherever it stands.
     pub fn letter(&self, row: i64) -> Result<Option<Letter>, ArchiveError> {
-        Ok(self.all(&format!("{LETTERS} WHERE id = ?"), [row], letter)?.pop())
+        Ok(self.all(&format!("{LETTERS} FROM received WHERE id = ?"), [row], letter)?.pop())
     }
 
-    /// All messages of the inbox, whole, oldest first.
-    pub fn letters(&self) -> Result<Vec<Letter>, ArchiveError> {
-        self.all(&format!("{LETTERS} WHERE cleared = 0 ORDER BY id"), [], letter)
+    /// How many messages on a shelf were not opened.
+    pub fn unread(&self, shelf: Shelf) -> Result<usize, ArchiveError> {
+        let counts: Vec<i64> = self.on_shelf(shelf, "SELECT count(*)", "AND read = 0", |row| row.get(0))?;
+        Ok(counts.into_iter().next().unwrap_or(0) as usize)
+    }
+
+    /// The rooms that we are in, that of everybody first, then by name.
+    pub fn rooms(&self) -> Result<Vec<KnownRoom>, ArchiveError> {
+        let sql = "SELECT room.name, room.mailbox,
+                       (SELECT count(*) FROM received
+                        WHERE received.server = room.server AND received.mailbox = room.mailbox
+                          AND read = 0 AND cleared = 0)
+                   FROM room JOIN address ON address.server = room.server WHERE address = ? AND member = 1";
+        let rooms = self.all(sql, [&self.address], |row| {
+            let name: String = row.get(0)?;
+            let (mailbox, unread): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let room = |name| KnownRoom { name, mailbox: MailboxId(mailbox as u64), unread: unread as usize };
+            Ok(Name::parse(&name).ok().map(room))
+        })?;
+        let mut rooms: Vec<KnownRoom> = rooms.into_iter().flatten().collect();
+        rooms.sort_by_key(|room| (!room.is_everybody(), room.name.folded()));
+        Ok(rooms)
+    }
+
+    fn on_shelf<T>(
+        &self,
+        shelf: Shelf,
+        columns: &str,
+        rest: &str,
+        read: impl FnMut(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ArchiveError> {
+        // What was written to us and to everybody as well is shown once, as written to us; what we wrote to everybody is
+        // no mail for us.
+        const IN_INBOX: &str = "cleared = 0 AND place < 2 AND mine = 0 AND (place = 0 OR NOT EXISTS (
+            SELECT 1 FROM received AS own WHERE own.message = received.message AND own.place = 0))";
+        let here = "server = (SELECT server FROM address WHERE address = ?1)";
+        match shelf {
+            Shelf::Inbox => self.all(&format!("{columns} FROM received WHERE {IN_INBOX} {rest}"), [], read),
+            Shelf::Room(mailbox) => {
+                let sql = format!("{columns} FROM received WHERE {here} AND mailbox = ?2 AND cleared = 0 {rest}");
+                self.all(&sql, params![self.address, mailbox.0 as i64], read)
+            }
+            Shelf::From(number) => {
+                let sql = format!("{columns} FROM received WHERE {here} AND number = ?2 AND {IN_INBOX} {rest}");
+                self.all(&sql, params![self.address, number as i64], read)
+            }
+        }
     }
 
     /// The rows of what was sent, newest first.
@@ -143,7 +184,10 @@ impl Reader {
 }
 
 const LETTERS: &str = "SELECT id, message, mailbox, seq, sender, recipients, subject, body, in_reply_to, sent_at,
-                       accepted_at, read FROM received";
+                       accepted_at, read, number, mine";
+
+/// A list needs no more than 200 characters of a body.
+const SUMMARIES: &str = "SELECT id, sender, subject, substr(body, 1, 200), accepted_at, read, mailbox, number, mine";
 
 fn summary(row: &Row) -> rusqlite::Result<Summary> {
     Ok(Summary {
@@ -153,6 +197,9 @@ fn summary(row: &Row) -> rusqlite::Result<Summary> {
         beginning: row.get(3)?,
         accepted_at: Timestamp(row.get(4)?),
         read: row.get::<_, i64>(5)? != 0,
+        mailbox: MailboxId(row.get::<_, i64>(6)? as u64),
+        number: row.get::<_, Option<i64>>(7)?.map(|number| number as u64),
+        mine: row.get::<_, i64>(8)? != 0,
     })
 }
 
@@ -170,5 +217,7 @@ fn letter(row: &Row) -> rusqlite::Result<Letter> {
         sent_at: Timestamp(row.get(9)?),
         accepted_at: Timestamp(row.get(10)?),
         read: row.get::<_, i64>(11)? != 0,
+        number: row.get::<_, Option<i64>>(12)?.map(|number| number as u64),
+        mine: row.get::<_, i64>(13)? != 0,
     })
 }

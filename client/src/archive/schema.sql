@@ -5,6 +5,7 @@ CREATE TABLE server (
     id           INTEGER PRIMARY KEY,
     fingerprint  BLOB UNIQUE,               -- NULL until it was reached for the first time
     name         TEXT,                      -- who we are there
+    number       INTEGER,                   -- the same, as in UsuarioN
     mailbox      INTEGER,
     epoch        BLOB,
     last_seq     INTEGER NOT NULL DEFAULT 0, -- everything up to it is in here
@@ -16,14 +17,30 @@ CREATE TABLE address (
     server  INTEGER NOT NULL REFERENCES server
 ) STRICT, WITHOUT ROWID;
 
--- What others wrote to us, in order of arrival.
+-- The rooms that we are in or were in.
+CREATE TABLE room (
+    server   INTEGER NOT NULL REFERENCES server,
+    mailbox  INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    epoch    BLOB NOT NULL,
+    first    INTEGER NOT NULL,               -- the first entry that we may see
+    last_seq INTEGER NOT NULL,               -- everything up to it that we may see is in here
+    member   INTEGER NOT NULL,               -- whether we are in it
+    PRIMARY KEY (server, mailbox)
+) STRICT, WITHOUT ROWID;
+
+-- What others wrote to us, and what was written in rooms, in order of arrival. What was written to us and to a room as
+-- well stands here once for each.
 CREATE TABLE received (
     id          INTEGER PRIMARY KEY,
     server      INTEGER NOT NULL REFERENCES server,
-    message     BLOB NOT NULL UNIQUE,        -- the message's id
+    message     BLOB NOT NULL,               -- the message's id
     mailbox     INTEGER NOT NULL,
     seq         INTEGER NOT NULL,
+    place       INTEGER NOT NULL,            -- 0 our own mailbox, 1 the room of everybody, 2 another room
     sender      TEXT NOT NULL,
+    number      INTEGER,                     -- the sender's, as in UsuarioN; NULL for a visitor of the web listener
+    mine        INTEGER NOT NULL,            -- whether we wrote it ourselves, in a room
     recipients  TEXT NOT NULL,
     subject     TEXT NOT NULL,
     body        TEXT NOT NULL,
@@ -31,9 +48,14 @@ CREATE TABLE received (
     sent_at     INTEGER NOT NULL,
     accepted_at INTEGER NOT NULL,
     read        INTEGER NOT NULL DEFAULT 0,  -- 0 unread, 1 read and to be told, 2 read and told or to be kept quiet
-    cleared     INTEGER NOT NULL DEFAULT 0   -- 0 in the inbox, otherwise which clearing took it out
+    cleared     INTEGER NOT NULL DEFAULT 0,  -- 0 in its list, otherwise which clearing took it out
+    UNIQUE (server, mailbox, message)
 ) STRICT;
-CREATE INDEX received_inbox ON received (id) WHERE cleared = 0;
+CREATE INDEX received_inbox ON received (id) WHERE cleared = 0 AND place < 2;
+CREATE INDEX received_room ON received (server, mailbox, id) WHERE cleared = 0;
+CREATE INDEX received_number ON received (server, number, id) WHERE cleared = 0;
+CREATE INDEX received_message ON received (message);
+CREATE INDEX received_unread ON received (server, mailbox) WHERE read = 0 AND cleared = 0;
 CREATE INDEX received_to_tell ON received (server, seq) WHERE read = 1;
 
 -- What we wrote.

@@ -5,22 +5,24 @@
 //! is sent. Where keeping fails, the driver drops the rest and begins anew with what the disk has.
 
 mod outbox;
+mod rooms;
 mod types;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use ed25519_dalek::{Signer, SigningKey};
 use malote_common::codec::{self, FrameBuffer};
 use malote_common::frame::{ClientFrame, Closing, ServerFrame, Welcome};
 use malote_common::hello::{Challenge, Hello, VERSION};
-use malote_common::{Address, Content, DeviceId, Message, MessageId, Seq, limits, login};
+use malote_common::{Address, Content, DeviceId, MailboxId, Message, MessageId, Seq, limits, login};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::archive::{Change, Saved};
 use crate::backoff::Backoff;
 use outbox::Outbox;
+use rooms::{Pages, Wishes};
 pub use types::{Command, Event, Now, Output, Problem, Status};
 
 /// The client's side of the protocol.
@@ -40,8 +42,12 @@ pub struct Engine {
     telling: bool,
     /// The last number of the directory page that was asked for behind.
     listed: Option<u64>,
-    /// What the server had when we came.
-    caught_up_at: Option<Seq>,
+    /// What the server had when we came and is not here yet: each mailbox's last entry. Nothing where all of it is here.
+    caught_up_at: Option<BTreeMap<MailboxId, Seq>>,
+    wishes: Wishes,
+    pages: Pages,
+    /// The rooms whose members the user wants to know.
+    listed_rooms: BTreeSet<MailboxId>,
 }
 
 /// How far a connection has come.
@@ -93,6 +99,9 @@ impl Engine {
             telling: false,
             listed: None,
             caught_up_at: None,
+            wishes: Wishes::default(),
+            pages: Pages::default(),
+            listed_rooms: BTreeSet::new(),
         }
     }
 
@@ -155,14 +164,16 @@ impl Engine {
     pub fn command(&mut self, command: Command, now: Now) {
         match command {
             Command::Send { token, to, content, in_reply_to } => self.compose(token, to, content, in_reply_to, now),
-            Command::Open { row, seq } => {
+            Command::Open { row, mailbox, seq } => {
                 self.keep(Change::Opened { row });
-                if self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
+                // What is read in a room is nobody's affair.
+                let is_mail = self.saved.resume.is_some_and(|(own, ..)| own == mailbox);
+                if is_mail && self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
                     self.saved.to_tell.push(seq);
                     self.tell_read();
                 }
             }
-            Command::Clear { clearing } => self.keep(Change::Cleared { clearing }),
+            Command::Clear { clearing, room } => self.keep(Change::Cleared { clearing, room }),
             Command::Restore { clearing } => self.keep(Change::Restored { clearing }),
             Command::SaveDraft(draft) => self.keep(Change::Draft(draft)),
             Command::TellRead(tell) => {
@@ -175,6 +186,11 @@ impl Engine {
                     self.link = Link::Down { retry_at: now.instant };
                 }
             }
+            Command::Enter { room, create } => self.wish(ClientFrame::Enter { room, create }),
+            Command::Leave { room } => self.wish(ClientFrame::Leave { room }),
+            Command::TakeName { name } => self.wish(ClientFrame::TakeName { name }),
+            Command::ListRooms => self.list_rooms(),
+            Command::ListMembers { mailbox } => self.list_members(mailbox),
             // The driver knows about keys; what is left to do here is to try again.
             Command::Trust(_) => self.link = Link::Down { retry_at: now.instant },
         }
@@ -257,9 +273,9 @@ impl Engine {
                 self.flush(now);
             }
             (ServerFrame::Delivery { mailbox, seq, entry }, Link::Up { .. }) => {
-                match &mut self.saved.resume {
+                match self.last_of(mailbox) {
                     // A server that leaves a gap or repeats itself is not to be followed.
-                    Some((own, _, last)) if *own == mailbox && seq == *last + 1 => *last = seq,
+                    Some(last) if seq == *last + 1 => *last = seq,
                     _ => return self.give_up(Problem::NotMalote, now),
                 }
                 self.keep(Change::Received { mailbox, seq, entry });
@@ -284,26 +300,37 @@ impl Engine {
             }
             (ServerFrame::Ping { token }, Link::Up { .. }) => self.send(&ClientFrame::Pong { token }),
             (ServerFrame::Pong { .. }, Link::Up { .. }) => {}
+            (frame, Link::Up { .. }) => {
+                if self.room_frame(frame).is_some() {
+                    self.give_up(Problem::NotMalote, now);
+                }
+            }
             _ => self.give_up(Problem::NotMalote, now),
         }
     }
 
     fn welcome(&mut self, welcome: Welcome, now: Now) {
-        let Welcome { name, mailbox, epoch, last_seq, last_counter, .. } = welcome;
+        let Welcome { name, number, mailbox, epoch, last_seq, last_counter, rooms, .. } = welcome;
         self.backoff.reset();
         self.link = Link::Up { heard_at: now.instant, pinged: false };
         let after = match self.saved.resume {
             Some((known, known_epoch, seq)) if (known, known_epoch) == (mailbox, epoch) => seq,
             _ => 0,
         };
-        if self.saved.name.as_ref() != Some(&name) || self.saved.resume != Some((mailbox, epoch, after)) {
-            self.keep(Change::Welcomed { name: name.clone(), mailbox, epoch });
+        let rooms_differ = self.take_over_rooms(&rooms);
+        if rooms_differ || self.saved.name.as_ref() != Some(&name) || self.saved.resume != Some((mailbox, epoch, after))
+        {
+            self.keep(Change::Welcomed { name: name.clone(), number, mailbox, epoch, rooms: rooms.clone() });
         }
         self.saved.name = Some(name.clone());
         self.saved.resume = Some((mailbox, epoch, after));
-        self.caught_up_at = Some(last_seq);
-        self.tell(Event::Status(Status::Online { name }));
+        let goals = rooms.iter().map(|room| (room.mailbox, room.last_seq));
+        self.caught_up_at = Some(goals.chain([(mailbox, last_seq)]).collect());
+        self.tell(Event::Status(Status::Online { name, number }));
         self.send(&ClientFrame::Resume { mailbox, epoch, after });
+        self.resume_rooms();
+        self.wishes.connected();
+        self.ask_wishes();
         if self.wants_people {
             self.send(&ClientFrame::People { after: None });
         }
@@ -366,10 +393,25 @@ impl Engine {
     }
 
     fn check_caught_up(&mut self) {
-        if self.caught_up_at.is_some_and(|goal| self.received_up_to() >= goal) {
-            self.caught_up_at = None;
-            self.tell(Event::CaughtUp);
+        let Some(mut goals) = self.caught_up_at.take() else { return };
+        // A room that was left meanwhile has no more to come.
+        goals.retain(|mailbox, goal| self.last_of(*mailbox).is_some_and(|last| *last < *goal));
+        match goals.is_empty() {
+            true => self.tell(Event::CaughtUp),
+            false => self.caught_up_at = Some(goals),
         }
+    }
+
+    /// The last entry of a mailbox that is here, our own or that of a room that we are in.
+    fn last_of(&mut self, mailbox: MailboxId) -> Option<&mut Seq> {
+        match &mut self.saved.resume {
+            Some((own, _, last)) if *own == mailbox => Some(last),
+            _ => self.saved.rooms.get_mut(&mailbox).filter(|room| room.member).map(|room| &mut room.last_seq),
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
     }
 
     fn received_up_to(&self) -> Seq {

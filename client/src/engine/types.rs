@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use malote_common::fingerprint::Fingerprint;
-use malote_common::frame::{Closing, Person};
-use malote_common::{Address, Content, MessageId, Name, Seq, Timestamp};
+use malote_common::frame::{Closing, NameRefusal, Person, Room, RoomRefusal};
+use malote_common::{Address, Content, MailboxId, MessageId, Name, Seq, Timestamp};
 
 use crate::archive::{ArchiveError, Change, Draft, News};
 
@@ -30,10 +30,13 @@ pub enum Command {
     /// The user opened a message: its row, and its place at the server.
     Open {
         row: i64,
+        mailbox: MailboxId,
         seq: Seq,
     },
+    /// The user empties the inbox, or a room's list.
     Clear {
         clearing: i64,
+        room: Option<MailboxId>,
     },
     Restore {
         clearing: i64,
@@ -41,6 +44,26 @@ pub enum Command {
     SaveDraft(Draft),
     /// Whether authors learn that their messages were opened.
     TellRead(bool),
+    /// Enter a room; `create` makes it where there is none. Asked until it is answered, by [`Event::Entered`] or
+    /// [`Event::RoomRefused`].
+    Enter {
+        room: Name,
+        create: bool,
+    },
+    /// Answered in the same way by [`Event::Left`] or [`Event::RoomRefused`].
+    Leave {
+        room: Name,
+    },
+    /// Take a name, or the given one back. Answered in the same way by [`Event::Named`] or [`Event::NameRefused`].
+    TakeName {
+        name: Option<Name>,
+    },
+    /// Answered by [`Event::Rooms`], if there is a connection.
+    ListRooms,
+    /// Answered by [`Event::Members`], now and after each reconnection.
+    ListMembers {
+        mailbox: MailboxId,
+    },
     /// Do not wait any longer before the next attempt to connect.
     ConnectNow,
     /// From now on this is the key of the server at this address.
@@ -65,6 +88,44 @@ pub enum Event {
     },
     /// All that waited at the server is here.
     CaughtUp,
+    /// All rooms that there are.
+    Rooms {
+        rooms: Vec<Room>,
+    },
+    /// All who are in a room.
+    Members {
+        mailbox: MailboxId,
+        people: Vec<Person>,
+    },
+    /// Somebody has entered a room that we are in, or left it.
+    Member {
+        mailbox: MailboxId,
+        person: Person,
+        entered: bool,
+    },
+    /// We are in this room now; `created` where it is new.
+    Entered {
+        room: Name,
+        mailbox: MailboxId,
+        created: bool,
+    },
+    /// We are not in this room any more.
+    Left {
+        room: Name,
+        mailbox: MailboxId,
+    },
+    RoomRefused {
+        room: Name,
+        why: RoomRefusal,
+    },
+    /// We are called so now.
+    Named {
+        name: Name,
+    },
+    NameRefused {
+        name: Name,
+        why: NameRefusal,
+    },
     /// A message could not be written; it is not on this computer's disk, and [`Event::NotKept`] says why.
     NotQueued {
         token: u64,
@@ -79,6 +140,8 @@ pub enum Status {
     Connecting,
     Online {
         name: Name,
+        /// The number in our given name.
+        number: u64,
     },
     /// Not connected, and trying again after the given time.
     Waiting {

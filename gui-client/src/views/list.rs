@@ -324,7 +324,10 @@ mod tests {
         let texts = Texts::new(Language::Portuguese);
         let summary = Summary {
             row: 1,
+            mailbox: malote_common::MailboxId(1),
             from: "Usuario0".into(),
+            number: Some(0),
+            mine: false,
             subject: " \u{202e}\n".into(),
             beginning: "um\u{1b}[31m\ndois".into(),
             accepted_at: Timestamp(0),

@@ -107,7 +107,7 @@ fn received(seq: u64) -> Change {
     Change::Received {
         mailbox: MailboxId(1),
         seq,
-        entry: Entry::Message { from: Name::given(7), accepted_at: Timestamp(0), message },
+        entry: Entry::Message { from: Name::given(7), number: Some(7), accepted_at: Timestamp(0), message },
     }
 }
 

@@ -22,7 +22,7 @@ fn watching(newcomer: &Cli, arguments: &[&str]) -> Running {
     let mut watch = newcomer.start(&[arguments, &["watch"]].concat());
     wait_for("the server's greeting", || {
         assert!(!watch.has_ended(), "watch ended: {}", watch.stderr());
-        let archive = Reader::open(&newcomer.profile().join("archive.db")).ok()?;
+        let archive = Reader::open(&newcomer.profile().join("archive.db"), newcomer.server()).ok()?;
         archive.name_at(newcomer.server()).ok()?
     });
     watch

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use malote_client::archive::Shelf;
 use malote_client::engine::Status;
 use malote_client::{Command, Event, People, Problem, Profile, Reader};
 use malote_common::frame::Closing;
@@ -12,7 +13,7 @@ use malote_common::{Address, Content, MailboxId, Name};
 
 use crate::model::{Account, Received, Sent, Target, Wrote};
 use crate::network::ConnectionId;
-use crate::program::{Killed, Program};
+use crate::program::{Killed, Program, SERVER};
 use crate::scene::{Happening, Scene};
 
 /// How long a program that was killed stays away: often it is started again at once.
@@ -142,7 +143,7 @@ impl Person {
             6..=8 => self.open(scene),
             _ => {
                 self.clearings += 1;
-                self.command(Command::Clear { clearing: self.clearings }, scene);
+                self.command(Command::Clear { clearing: self.clearings, room: None }, scene);
             }
         }
         scene.later(habits.pause_ms.clone(), Happening::Act { person: self.number });
@@ -179,7 +180,7 @@ impl Person {
     /// All that this person's computer knows; what the server has is missing.
     pub fn account(&self) -> Account {
         let reader = self.reader();
-        let received = reader.letters().unwrap().into_iter().map(|letter| Received {
+        let received = reader.letters(Shelf::Inbox).unwrap().into_iter().map(|letter| Received {
             id: letter.id,
             from: letter.from,
             subject: letter.subject,
@@ -204,7 +205,7 @@ impl Person {
     }
 
     fn reader(&self) -> Reader {
-        Reader::open(&self.profile.archive()).unwrap()
+        Reader::open(&self.profile.archive(), SERVER).unwrap()
     }
 
     fn command(&mut self, command: Command, scene: &mut Scene) {
@@ -239,10 +240,10 @@ impl Person {
         if self.program.is_none() {
             return;
         }
-        let letters = self.reader().letters().unwrap();
+        let letters = self.reader().letters(Shelf::Inbox).unwrap();
         if !letters.is_empty() {
             let letter = &letters[scene.pick(0..=letters.len() as u64 - 1) as usize];
-            self.command(Command::Open { row: letter.row, seq: letter.seq }, scene);
+            self.command(Command::Open { row: letter.row, mailbox: letter.mailbox, seq: letter.seq }, scene);
         }
     }
 
@@ -269,7 +270,7 @@ impl Person {
     fn take_in(&mut self, event: Event, scene: &Scene) {
         scene.tell(|| format!("{}: {event:?}", self.number));
         match event {
-            Event::Status(Status::Online { name }) => {
+            Event::Status(Status::Online { name, .. }) => {
                 self.names.insert(name.to_string());
                 (self.is_online, self.is_caught_up) = (true, false);
             }
@@ -286,6 +287,15 @@ impl Person {
             }
             Event::CaughtUp => self.is_caught_up = true,
             Event::News(_) => {}
+            // Nobody asks for rooms or names here.
+            Event::Rooms { .. }
+            | Event::Members { .. }
+            | Event::Member { .. }
+            | Event::Entered { .. }
+            | Event::Left { .. }
+            | Event::RoomRefused { .. }
+            | Event::Named { .. }
+            | Event::NameRefused { .. } => {}
             Event::NotQueued { token } => panic!("the disk never fails here, but message {token} was not written"),
             Event::NotKept(error) => panic!("the disk never fails here: {error}"),
         }

@@ -13,7 +13,7 @@ use crate::network::{Arrival, ConnectionId, End};
 use crate::scene::{Happening, Scene};
 
 /// What people know the server as; it never moves here.
-const SERVER: &str = "servidor:44765";
+pub const SERVER: &str = "servidor:44765";
 
 /// The server's key, which never changes here.
 const FINGERPRINT: Fingerprint = Fingerprint([1; 32]);

@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use malote_common::frame::{Closing, Person};
-use malote_common::{DeviceId, MailboxId, Outcome, Seq, Timestamp};
+use malote_common::frame::{Closing, Person, Room};
+use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp};
 use malote_server::post_office::{Event, PostOffice, Request, SessionId};
 use malote_server::rate::{Allowances, Rate};
-use malote_server::session::{Output, Session};
+use malote_server::session::{Door, Output, Session};
 use malote_server::store::sqlite::SqliteStore;
 use malote_server::store::{Answer, Operation, PersonId, Store, StoreError, Stored};
 use rand::rngs::StdRng;
@@ -142,7 +142,7 @@ impl Server {
         let State::Up(up) = &mut self.state else { return };
         let mut nonce = [0; 32];
         scene.random.fill_bytes(&mut nonce);
-        let session = Session::new(exporter, nonce, up.allowances.clone(), scene.instant());
+        let session = Session::new(Door::Program { exporter }, nonce, up.allowances.clone(), scene.instant());
         let conversation = Conversation { session, connection, events: VecDeque::new(), missed: false };
         up.sessions.insert(SessionId(scene.unique()), conversation);
     }
@@ -361,5 +361,13 @@ impl Store for WatchedStore {
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
         self.store.people(after, limit)
+    }
+
+    fn rooms(&mut self, after: Option<&Name>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        self.store.rooms(after, limit)
+    }
+
+    fn members(&mut self, room: MailboxId, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
+        self.store.members(room, after, limit)
     }
 }

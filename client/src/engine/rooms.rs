@@ -1,0 +1,212 @@
+//! Rooms and names, as the engine goes about them: wishes that are asked until they are answered, and lists that come in
+//! pages.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use malote_common::frame::{ClientFrame, Membership, Person, Room, ServerFrame};
+use malote_common::{MailboxId, Name};
+
+use super::{Engine, Event};
+use crate::archive::{Change, SavedRoom};
+
+/// Wishes under way at once; a server takes 16.
+const ASKED: usize = 8;
+
+/// What the user wants of rooms and names. It survives a lost connection, since asking twice does no harm.
+#[derive(Default)]
+pub struct Wishes {
+    /// In the order in which they were uttered.
+    open: VecDeque<ClientFrame>,
+    /// How many of them the server has been asked.
+    asked: usize,
+}
+
+impl Wishes {
+    pub fn add(&mut self, wish: ClientFrame) {
+        self.open.push_back(wish);
+    }
+
+    /// A new connection knows of none of them.
+    pub fn connected(&mut self) {
+        self.asked = 0;
+    }
+
+    /// What may be asked now.
+    pub fn next(&mut self) -> Option<ClientFrame> {
+        if self.asked >= ASKED {
+            return None;
+        }
+        let next = self.open.get(self.asked).cloned()?;
+        self.asked += 1;
+        Some(next)
+    }
+
+    /// The server has answered. What it says may as well come from another device of ours.
+    pub fn answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) {
+        if let Some(index) = self.open.iter().take(self.asked).position(answers) {
+            self.open.remove(index);
+            self.asked -= 1;
+        }
+    }
+}
+
+/// Lists of which some pages have come.
+#[derive(Default)]
+pub struct Pages {
+    rooms: Vec<Room>,
+    members: BTreeMap<MailboxId, Vec<Person>>,
+}
+
+impl Engine {
+    /// The user wants something of a room or a name.
+    pub(super) fn wish(&mut self, wish: ClientFrame) {
+        self.wishes.add(wish);
+        self.ask_wishes();
+    }
+
+    pub(super) fn ask_wishes(&mut self) {
+        while self.is_up()
+            && let Some(wish) = self.wishes.next()
+        {
+            self.send(&wish);
+        }
+    }
+
+    /// The user wants to know which rooms there are.
+    pub(super) fn list_rooms(&mut self) {
+        if self.is_up() {
+            self.pages.rooms.clear();
+            self.send(&ClientFrame::Rooms { after: None });
+        }
+    }
+
+    /// The user wants to know who is in this room, now and after each reconnection.
+    pub(super) fn list_members(&mut self, mailbox: MailboxId) {
+        if self.listed_rooms.insert(mailbox) && self.is_up() {
+            self.send(&ClientFrame::Members { mailbox, after: None });
+        }
+    }
+
+    /// Goes on with all rooms where the disk ends. The server has told which they are.
+    pub(super) fn resume_rooms(&mut self) {
+        let rooms: Vec<(MailboxId, SavedRoom)> =
+            self.saved.rooms.iter().filter(|(_, room)| room.member).map(|(id, room)| (*id, room.clone())).collect();
+        for (mailbox, room) in rooms {
+            self.send(&ClientFrame::Resume { mailbox, epoch: room.epoch, after: room.last_seq });
+            if self.listed_rooms.contains(&mailbox) {
+                self.send(&ClientFrame::Members { mailbox, after: None });
+            }
+        }
+    }
+
+    /// Takes over the rooms that the server says we are in; tells whether that differs from what was known.
+    pub(super) fn take_over_rooms(&mut self, rooms: &[Membership]) -> bool {
+        let mut now = self.saved.rooms.clone();
+        now.values_mut().for_each(|room| room.member = false);
+        for membership in rooms {
+            let room = SavedRoom::of(membership, now.get(&membership.mailbox));
+            now.insert(membership.mailbox, room);
+        }
+        let differs = now != self.saved.rooms;
+        self.saved.rooms = now;
+        differs
+    }
+
+    /// Takes in a frame about rooms and names; gives back what is none.
+    pub(super) fn room_frame(&mut self, frame: ServerFrame) -> Option<ServerFrame> {
+        match frame {
+            ServerFrame::Rooms { rooms, more } => self.rooms_page(rooms, more),
+            ServerFrame::Members { mailbox, people, more } => self.members_page(mailbox, people, more),
+            ServerFrame::Member { mailbox, person, entered } => self.tell(Event::Member { mailbox, person, entered }),
+            ServerFrame::Entered { membership, created } => self.entered(&membership, created),
+            ServerFrame::Left { room, mailbox } => self.left(room, mailbox),
+            ServerFrame::RoomRefused { room, why } => {
+                self.wishes.answered(|wish| {
+                    matches!(wish, ClientFrame::Enter { room: name, .. }
+                    | ClientFrame::Leave { room: name } if *name == room)
+                });
+                self.tell(Event::RoomRefused { room, why });
+                self.ask_wishes();
+            }
+            ServerFrame::Named { name } => {
+                self.wishes.answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
+                self.saved.name = Some(name.clone());
+                self.keep(Change::Named(name.clone()));
+                self.tell(Event::Named { name });
+                self.ask_wishes();
+            }
+            ServerFrame::NameRefused { name, why } => {
+                self.wishes.answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
+                self.tell(Event::NameRefused { name, why });
+                self.ask_wishes();
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn entered(&mut self, membership: &Membership, created: bool) {
+        let mailbox = membership.mailbox;
+        let folded = membership.room.folded();
+        self.wishes.answered(|wish| matches!(wish, ClientFrame::Enter { room: name, .. } if name.folded() == folded));
+        let was_in_it = self.saved.rooms.get(&mailbox).is_some_and(|room| room.member);
+        if !was_in_it {
+            let room = SavedRoom::of(membership, self.saved.rooms.get(&mailbox));
+            self.keep(Change::Entered(membership.clone()));
+            self.send(&ClientFrame::Resume { mailbox, epoch: room.epoch, after: room.last_seq });
+            self.saved.rooms.insert(mailbox, room);
+        }
+        self.tell(Event::Entered { room: membership.room.clone(), mailbox, created });
+        self.ask_wishes();
+    }
+
+    fn left(&mut self, room: Name, mailbox: MailboxId) {
+        let folded = room.folded();
+        self.wishes.answered(|wish| matches!(wish, ClientFrame::Leave { room: name } if name.folded() == folded));
+        self.listed_rooms.remove(&mailbox);
+        self.pages.members.remove(&mailbox);
+        if let Some(saved) = self.saved.rooms.get_mut(&mailbox)
+            && saved.member
+        {
+            saved.member = false;
+            self.keep(Change::Left { mailbox });
+        }
+        self.tell(Event::Left { room, mailbox });
+        self.ask_wishes();
+    }
+
+    fn rooms_page(&mut self, rooms: Vec<Room>, more: bool) {
+        self.pages.rooms.extend(rooms);
+        match self.pages.rooms.last() {
+            Some(last) if more => {
+                let after = Some(last.name.clone());
+                self.send(&ClientFrame::Rooms { after });
+            }
+            _ => {
+                let rooms = std::mem::take(&mut self.pages.rooms);
+                self.tell(Event::Rooms { rooms });
+            }
+        }
+    }
+
+    fn members_page(&mut self, mailbox: MailboxId, people: Vec<Person>, more: bool) {
+        if !self.listed_rooms.contains(&mailbox) {
+            return;
+        }
+        let list = self.pages.members.entry(mailbox).or_default();
+        // Whoever missed something is told the list again from its beginning.
+        if let (Some(last), Some(first)) = (list.last(), people.first())
+            && first.number <= last.number
+        {
+            list.clear();
+        }
+        list.extend(people);
+        match list.last().map(|person| person.number) {
+            Some(last) if more => self.send(&ClientFrame::Members { mailbox, after: Some(last) }),
+            _ => {
+                let people = self.pages.members.remove(&mailbox).unwrap_or_default();
+                self.tell(Event::Members { mailbox, people });
+            }
+        }
+    }
+}
