@@ -1,0 +1,5 @@
+//! The page for browsers in a real browser, with a real server and the command line as the other side.
+
+mod gallery;
+mod server;
+mod webdriver;
