@@ -140,8 +140,9 @@ page-waiting-rate-limited = many messages at once; goes on in a moment
 
 # Connection
 page-online-as = Connected as { $name }
-page-here-one = { $count } person connected
-page-here-other = { $count } people connected
+page-here-nobody = nobody else connected
+page-here-one = { $count } other person connected
+page-here-other = { $count } other people connected
 page-link-connecting = Connecting…
 page-link-waiting = Not connected; trying again
 page-link-stopped = Not connected

@@ -140,8 +140,9 @@ page-waiting-rate-limited = muitas mensagens de uma vez; segue em instantes
 
 # Conexão
 page-online-as = Conectado como { $name }
-page-here-one = { $count } pessoa conectada
-page-here-other = { $count } pessoas conectadas
+page-here-nobody = mais ninguém conectado
+page-here-one = { $count } outra pessoa conectada
+page-here-other = { $count } outras pessoas conectadas
 page-link-connecting = Conectando…
 page-link-waiting = Sem conexão; tentando de novo
 page-link-stopped = Sem conexão

@@ -16,15 +16,10 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Keys without a letter, as WebDriver writes them.
 pub mod key {
-    pub const NULL: &str = "\u{e000}";
     pub const ENTER: &str = "\u{e007}";
     pub const CONTROL: &str = "\u{e009}";
     pub const ALT: &str = "\u{e00a}";
     pub const ESCAPE: &str = "\u{e00c}";
-    pub const TAB: &str = "\u{e004}";
-    pub const END: &str = "\u{e010}";
-    pub const HOME: &str = "\u{e011}";
-    pub const UP: &str = "\u{e013}";
     pub const DOWN: &str = "\u{e015}";
 }
 

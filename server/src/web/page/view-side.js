@@ -16,10 +16,6 @@ const SLICE = 100;
 export function showSide(model, actions) {
   let shownPeople = SLICE;
 
-  const go = (view) => () => {
-    actions.show(view);
-    drawer(false);
-  };
 
   function entry(key, label, unread, view, ...more) {
     const isHere = JSON.stringify(model.view) === JSON.stringify(view);
@@ -28,7 +24,7 @@ export function showSide(model, actions) {
       {},
       h(
         "button",
-        { type: "button", click: go(view), "data-key": key, "aria-current": isHere ? "true" : null },
+        { type: "button", click: () => actions.show(view), "data-key": key, "aria-current": isHere ? "true" : null },
         ...more,
         h("span.name", {}, label),
         unread > 0 ? h("span.count", {}, h("span.unseen", {}, ", "), String(unread), h("span.unseen", {}, ` ${tCount("unread", unread)}`)) : null,
@@ -67,7 +63,7 @@ export function showSide(model, actions) {
     );
     $("people-more").hidden = others.length <= shownPeople;
     const here = others.filter(({ connected }) => connected).length;
-    $("people-heading").textContent = others.length > 0 ? tCount("people-here", here) : t("people");
+    $("people-heading").textContent = here > 0 ? tCount("people-here", here) : t("people");
     who();
   }
 
@@ -87,6 +83,7 @@ export function showSide(model, actions) {
   ["places", "rooms", "people"].forEach((id) => walkable($(id)));
   model.on(["unread", "rooms", "view", "me", "texts"], places);
   model.on(["people", "me", "view", "texts"], people);
+  model.on(["view"], () => drawer(false));
 
   $("menu").addEventListener("click", () => drawer(document.body.dataset.drawer !== "open"));
   $("shade").addEventListener("click", () => drawer(false));

@@ -1,6 +1,6 @@
 // How the connection is, what went wrong, and what can be undone.
 
-import { $ } from "./dom.js";
+import { $, h } from "./dom.js";
 import { shownName } from "./names.js";
 import { harmlessLine } from "./text.js";
 import { t, tCount } from "./texts.js";
@@ -27,8 +27,9 @@ export function showStatus(model, actions) {
     const name = model.me ? harmlessLine(model.me.name) : "";
     const here = [...model.people.values()].filter(({ connected, number }) => connected && number !== model.me?.number);
     $("status").dataset.state = state;
-    $("status").textContent =
-      state === "online" ? `${t("online-as", { name })} · ${tCount("here", here.length)}` : t(`link-${state}`);
+    const others = here.length === 0 ? t("here-nobody") : tCount("here", here.length);
+    if (state === "online") $("status").replaceChildren(t("online-as", { name }), h("span.rest", {}, ` · ${others}`));
+    else $("status").textContent = t(`link-${state}`);
     clearTimeout(banner);
     if (state === "online") return hideBanner();
     if (why) banner = setTimeout(() => explain(state, why), state === "stopped" ? 0 : BLINK);
