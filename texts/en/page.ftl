@@ -29,7 +29,7 @@ page-language = Language
 page-language-pt-br = Português
 page-language-en = English
 page-theme = Appearance
-page-theme-system = As the system
+page-theme-system = System
 page-theme-light = Light
 page-theme-dark = Dark
 

@@ -29,7 +29,7 @@ page-language = Língua
 page-language-pt-br = Português
 page-language-en = English
 page-theme = Aparência
-page-theme-system = Do sistema
+page-theme-system = Sistema
 page-theme-light = Clara
 page-theme-dark = Escura
 

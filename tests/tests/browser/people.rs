@@ -1,5 +1,8 @@
 //! What people do with the page.
 
+use malote_tests::wait_for;
+use serde_json::json;
+
 use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
@@ -31,10 +34,10 @@ pub fn enter_room(page: &Browser, room: &str, create: bool) {
     if create {
         page.click("#room-create");
     }
-    page.wait_text("#list-title", &format!("#{room}"));
+    page.wait_text("#list-title", &format!("#{}", room.to_lowercase()));
 }
 
-/// Fills the form and sends it.
+/// Fills the form and sends it; the form is empty then, or something is asked.
 #[track_caller]
 pub fn send(page: &Browser, to: &str, subject: &str, body: &str) {
     if page.text("#new") != "" {
@@ -44,6 +47,8 @@ pub fn send(page: &Browser, to: &str, subject: &str, body: &str) {
     page.write("#subject", subject);
     page.write("#body", body);
     page.click("#send");
+    let done = "return document.getElementById('body').value === '' || document.querySelector('dialog[open]') !== null";
+    wait_for("sending", || page.run(done, json!([])).as_bool()?.then_some(()));
 }
 
 /// Waits until the newest message that was sent has this state.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,11 +15,15 @@ use tempfile::TempDir;
 /// Under which WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// How often we look whether something has happened yet.
+const POLL: Duration = Duration::from_millis(20);
+
 /// Keys without a letter, as WebDriver writes them.
 pub mod key {
     pub const ENTER: &str = "\u{e007}";
     pub const CONTROL: &str = "\u{e009}";
     pub const ALT: &str = "\u{e00a}";
+    pub const TAB: &str = "\u{e004}";
     pub const ESCAPE: &str = "\u{e00c}";
     pub const DOWN: &str = "\u{e015}";
 }
@@ -82,6 +87,7 @@ impl Browser {
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}"));
         let browser = Browser { agent, session: format!("{address}/{id}"), _driver: driver, _profile: profile };
         browser.resize(screen);
+        browser.prefer("light");
         browser.go(url);
         browser
     }
@@ -100,7 +106,9 @@ impl Browser {
 
     /// Says that the system is dark, or light.
     pub fn prefer(&self, scheme: &str) {
-        let features = [json!({ "name": "prefers-color-scheme", "value": scheme })];
+        // What moves cannot be clicked on with certainty.
+        let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
+        let features = [json!({ "name": "prefers-color-scheme", "value": scheme }), still];
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
@@ -110,15 +118,46 @@ impl Browser {
         self.post("execute/sync", json!({ "script": script, "args": arguments }))
     }
 
-    /// Waits for the one visible element, and clicks on it.
+    /// The same for the body of an asynchronous function, which answers through its last argument.
+    #[track_caller]
+    pub fn run_async(&self, script: &str, arguments: Value) -> Value {
+        let script = format!("(async function () {{ {script} }}).apply(null, arguments);");
+        self.post("execute/async", json!({ "script": script, "args": arguments }))
+    }
+
+    /// The tab that is driven.
+    pub fn tab(&self) -> String {
+        self.get("window").as_str().expect("a tab has a name").to_owned()
+    }
+
+    /// Opens another tab at this address, and drives it from now on.
+    pub fn new_tab(&self, url: &str) -> String {
+        let tab = self.post("window/new", json!({ "type": "tab" }))["handle"].as_str().expect("a new tab").to_owned();
+        self.switch_to(&tab);
+        self.go(url);
+        tab
+    }
+
+    /// Drives another tab.
+    pub fn switch_to(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab }));
+    }
+
+    /// Waits for the first visible element, and clicks on it.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        let what = format!("a click on {css}");
-        wait_for(&what, || {
-            let element = self.find(css)?;
-            let answer = self.try_post(&format!("element/{element}/click"), json!({}));
-            answer.ok()
-        });
+        let clicked = || {
+            let element = self.find(css).ok_or_else(|| "it cannot be seen".to_owned())?;
+            self.try_post(&format!("element/{element}/click"), json!({}))
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = clicked() {
+            if Instant::now() >= deadline {
+                self.picture("failed");
+                panic!("no click on {css}: {error}; the page: {}", self.text("body"));
+            }
+            thread::sleep(POLL);
+        }
     }
 
     /// Clicks on the visible element among these whose text holds `text`.
@@ -136,7 +175,7 @@ impl Browser {
     #[track_caller]
     pub fn write(&self, css: &str, text: &str) {
         self.click(css);
-        self.run("document.activeElement.select()", json!([]));
+        self.run("const field = document.querySelector(arguments[0]); field.focus(); field.select();", json!([css]));
         self.keys(if text.is_empty() { "\u{e003}" } else { text });
     }
 
@@ -146,6 +185,22 @@ impl Browser {
         let active = self.get("element/active");
         let element = active[ELEMENT].as_str().expect("an element has the focus").to_owned();
         self.post(&format!("element/{element}/value"), json!({ "text": keys }));
+    }
+
+    /// Presses a key while another one is held.
+    pub fn chord(&self, held: &str, key: &str) {
+        let press = |kind: &str, key: &str| json!({ "type": kind, "value": key });
+        let keys = [press("keyDown", held), press("keyDown", key), press("keyUp", key), press("keyUp", held)];
+        self.act(&keys);
+    }
+
+    /// Presses a key, whatever has the focus.
+    pub fn press(&self, key: &str) {
+        self.act(&[json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]);
+    }
+
+    fn act(&self, keys: &[Value]) {
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": keys }] }));
     }
 
     /// The text of the visible elements, one line each.
@@ -161,14 +216,15 @@ impl Browser {
     #[track_caller]
     pub fn wait_text(&self, css: &str, text: &str) {
         let mut last = String::new();
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while std::time::Instant::now() < deadline {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             last = self.text(css);
             if last.contains(text) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(POLL);
         }
+        self.picture("failed");
         panic!("{css} does not say {text:?} but {last:?}; the page: {}", self.text("body"));
     }
 
@@ -219,7 +275,8 @@ impl Drop for Browser {
 /// What WebDriver answers; its errors say what went wrong under `error`.
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, String> {
     let mut answer = answer.map_err(|error| error.to_string())?;
-    let answer: Value = answer.body_mut().with_config().limit(64 * 1024 * 1024).read_json().map_err(|e| e.to_string())?;
+    let answer: Value =
+        answer.body_mut().with_config().limit(64 * 1024 * 1024).read_json().map_err(|e| e.to_string())?;
     let value = &answer["value"];
     match value["error"].as_str() {
         Some(error) if value["stacktrace"].is_string() => Err(format!("{error}: {}", value["message"])),

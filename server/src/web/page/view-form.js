@@ -28,6 +28,8 @@ export function showForm(model, actions, draft) {
   /** One write at a time; what is typed meanwhile is in the next. */
   let saving = false;
   let unsaved = false;
+  /** Whoever presses twice sends once. */
+  let sending = false;
 
   const current = () => ({ to: to.value, subject: subject.value, body: body.value, reply });
   const isEmpty = () => subject.value === "" && body.value === "" && (to.value === "" || to.value === proposed);
@@ -84,6 +86,17 @@ export function showForm(model, actions, draft) {
   }
 
   async function send() {
+    if (sending) return;
+    sending = true;
+    try {
+      await sendOnce();
+    } finally {
+      sending = false;
+      $("form").inert = false;
+    }
+  }
+
+  async function sendOnce() {
     let addresses;
     try {
       addresses = parseList(to.value);
@@ -98,8 +111,11 @@ export function showForm(model, actions, draft) {
     if (bytes(body.value) > body_bytes) return explain(t("body-too-long", { bytes: bytes(body.value), max: body_bytes }), body);
     explain("");
     if (addresses.includes("Everybody") && !(await confirmEverybody())) return;
+    // What is typed until it is kept would be neither in this message nor in the next.
+    $("form").inert = true;
     const kept = await actions.send({ to: addresses, subject: line, body: body.value, inReplyTo: reply?.id ?? null });
-    if (!kept) return explain(t("form-not-kept"));
+    $("form").inert = false;
+    if (!kept) return explain(t("form-not-kept"), body);
     put(null);
     proposeFor(model.view);
     if (isNarrow()) actions.close();
