@@ -42,6 +42,8 @@ pub enum Command {
     Trust {
         fingerprint: String,
     },
+    Doctor,
+    Servers,
 }
 
 impl Flags {

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use malote_client::archive::{Letter, Recipient, State};
-use malote_client::explain;
+use malote_client::doctor::{Checked, Outcome};
+use malote_client::{Found, ServerAddress, explain};
 use malote_common::fingerprint::Fingerprint;
 use malote_common::frame::Person;
 use malote_common::{Timestamp, text};
@@ -50,6 +51,20 @@ struct PersonLine<'a> {
 struct WhoLine<'a> {
     name: &'a str,
     server: &'a str,
+    fingerprint: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StepLine<'a> {
+    step: &'a str,
+    result: &'a str,
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct ServerLine<'a> {
+    name: Option<&'a str>,
+    addresses: Vec<String>,
     fingerprint: Option<String>,
 }
 
@@ -135,6 +150,34 @@ impl<'a> Printer<'a> {
     pub fn who(&self, name: &str, server: &str, key: Option<Fingerprint>) -> Result<(), Failure> {
         let fingerprint = key.map(|key| key.to_string());
         if self.json { self.object(&WhoLine { name, server, fingerprint }) } else { self.line(name) }
+    }
+
+    /// A step of a check.
+    pub fn checked(&self, checked: &Checked, server: &ServerAddress) -> Result<(), Failure> {
+        let Checked { step, outcome } = checked;
+        let detail = explain::outcome(outcome, server, self.texts);
+        if self.json {
+            return self.object(&StepLine { step: step.code(), result: outcome.code(), detail: &detail });
+        }
+        let key = match outcome {
+            Outcome::Passed(_) => "cli-doctor-passed",
+            Outcome::Failed(_) => "cli-doctor-failed",
+            Outcome::NotReached => "cli-doctor-not-reached",
+        };
+        let args = [("step", explain::step(*step, self.texts).into()), ("detail", detail.into())];
+        self.line(&self.texts.with(key, &args))
+    }
+
+    /// A server that was found.
+    pub fn server(&self, found: &Found) -> Result<(), Failure> {
+        let addresses: Vec<String> = found.addresses.iter().map(ToString::to_string).collect();
+        if self.json {
+            let fingerprint = found.fingerprint.map(|key| key.to_string());
+            return self.object(&ServerLine { name: found.name.as_deref(), addresses, fingerprint });
+        }
+        let name = found.name.clone().unwrap_or_else(|| self.texts.get("cli-found-here"));
+        let args = [("name", name.into()), ("address", addresses.join(", ").into())];
+        self.line(&self.texts.with("cli-found", &args))
     }
 
     /// A sentence for people; scripts are not told.

@@ -1,9 +1,13 @@
 //! Where a server is, as a person types it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use malote_common::limits;
+
+/// Bytes of a host's name: what DNS allows (RFC 1035, 2.3.4).
+const HOST_BYTES: usize = 253;
 
 /// A host's name or IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +24,14 @@ pub struct NotAnAddress(pub String);
 impl Default for ServerAddress {
     fn default() -> ServerAddress {
         ServerAddress { host: "127.0.0.1".to_owned(), port: limits::DEFAULT_PORT }
+    }
+}
+
+impl ServerAddress {
+    /// Whether it leads to the computer that asks, as far as can be seen without asking anybody.
+    pub fn is_this_computer(&self) -> bool {
+        let host = self.host.as_str();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 
@@ -41,8 +53,8 @@ impl FromStr for ServerAddress {
                 None => (text, None),
             },
         };
-        let named =
-            !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%'));
+        let named = (1..=HOST_BYTES).contains(&host.len())
+            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%'));
         let port = match port {
             None => limits::DEFAULT_PORT,
             Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(error)?,
@@ -71,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn this_computer_is_recognised() {
+        let is_here = |address: &str| address.parse::<ServerAddress>().unwrap().is_this_computer();
+        assert!(is_here("127.0.0.1") && is_here("[::1]:5") && is_here("LOCALHOST"));
+        assert!(!is_here("192.168.0.10") && !is_here("casa"));
+    }
+
+    #[test]
     fn addresses() {
         check("localhost", Some("localhost:44765"));
         check(" 192.168.0.10:5000 ", Some("192.168.0.10:5000"));
@@ -81,5 +100,6 @@ mod tests {
         {
             check(wrong, None);
         }
+        check(&"a".repeat(HOST_BYTES + 1), None);
     }
 }

@@ -45,7 +45,7 @@ pub struct Options {
 /// A client at work. When it is dropped, it says goodbye and ends.
 pub struct Client {
     commands: Option<mpsc::Sender<Command>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Profile>>,
 }
 
 impl Client {
@@ -64,7 +64,12 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let thread = std::thread::Builder::new()
             .name("engine".into())
-            .spawn(move || runtime.block_on(driver.run(receiver)))
+            .spawn(move || {
+                let profile = runtime.block_on(driver.run(receiver));
+                // A name that is still being looked up is nobody's concern any more, and nobody waits for it.
+                runtime.shutdown_background();
+                profile
+            })
             .map_err(failed)?;
         Ok((Client { commands: Some(commands), thread: Some(thread) }, told))
     }
@@ -76,14 +81,21 @@ impl Client {
             let _ = commands.blocking_send(command);
         }
     }
+
+    /// Says goodbye, ends, and gives the profile back; nothing where the thread has panicked.
+    pub fn stop(mut self) -> Option<Profile> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<Profile> {
+        self.commands = None;
+        self.thread.take()?.join().ok()
+    }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.commands = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.end();
     }
 }
 
@@ -120,7 +132,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Profile {
         let mut line = Line::default();
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -151,6 +163,7 @@ impl Driver {
             }
         }
         self.say_goodbye(line).await;
+        self.profile
     }
 
     async fn next(&self, line: &mut Line, commands: &mut mpsc::Receiver<Command>, buffer: &mut [u8]) -> Happening {
@@ -295,7 +308,7 @@ impl Driver {
         (self.wake)();
     }
 
-    async fn say_goodbye(&mut self, line: Line) {
+    async fn say_goodbye(&self, line: Line) {
         if let Some((_, mut writer)) = line.halves {
             let farewell = async {
                 writer.write_all(&self.outgoing).await?;

@@ -8,6 +8,8 @@ use malote_texts::{Texts, Value};
 
 use crate::address::{NotAnAddress, ServerAddress};
 use crate::archive::{ArchiveError, State};
+use crate::connection::Fault;
+use crate::doctor::{Detail, Outcome, Step};
 use crate::engine::Problem;
 use crate::profile::ProfileError;
 
@@ -128,6 +130,53 @@ pub fn problem(problem: &Problem, server: &ServerAddress, texts: &Texts) -> Stri
     // Without Fluent's grouping of digits: a port is not a quantity.
     let port = limits::DEFAULT_PORT.to_string();
     texts.with(key, &[("server", shown(&server.to_string())), ("port", port.into())])
+}
+
+/// What a step of a check is called.
+pub fn step(step: Step, texts: &Texts) -> String {
+    texts.get(&format!("doctor-step-{}", step.code()))
+}
+
+/// What a step has found, or what failed and what to do about it.
+pub fn outcome(outcome: &Outcome, server: &ServerAddress, texts: &Texts) -> String {
+    let host = ("host", shown(&server.host));
+    match outcome {
+        Outcome::NotReached => texts.get("doctor-not-reached"),
+        Outcome::Failed(fault) => self::fault(*fault, server, texts),
+        Outcome::Passed(detail) => match detail {
+            Detail::Leads(addresses) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                texts.with("doctor-leads", &[host, ("addresses", addresses.join(", ").into())])
+            }
+            Detail::IsAddress => texts.with("doctor-is-address", &[host]),
+            Detail::Leaves(address) => texts.with("doctor-leaves", &[("address", address.to_string().into())]),
+            Detail::Listens => texts.with("doctor-listens", &[("port", server.port.to_string().into())]),
+            Detail::Encrypted => texts.get("doctor-encrypted"),
+            Detail::SameVersion => texts.get("doctor-same-version"),
+            Detail::KnownKey => texts.get("doctor-known-key"),
+            Detail::NewKey(found) => texts.with("doctor-new-key", &[("found", found.to_string().into())]),
+        },
+    }
+}
+
+/// Why a step of dialling failed, and what to do.
+fn fault(fault: Fault, server: &ServerAddress, texts: &Texts) -> String {
+    let key = match fault {
+        Fault::UnknownHost => "doctor-unknown-host",
+        Fault::NoRoute => "doctor-no-route",
+        Fault::HostUnreachable => "doctor-host-unreachable",
+        Fault::Refused if server.is_this_computer() => "doctor-refused-here",
+        Fault::Refused => "doctor-refused",
+        Fault::NoAnswer => "doctor-no-answer",
+        Fault::NotTls => "doctor-not-tls",
+        Fault::HungUp => "doctor-hung-up",
+        Fault::Silent => "doctor-silent",
+        Fault::OtherProtocol => "doctor-other-protocol",
+        Fault::OtherVersion => "doctor-other-version",
+        Fault::Closed(_) | Fault::KeyChanged { .. } => return problem(&fault.into(), server, texts),
+    };
+    let (port, default) = (server.port.to_string().into(), limits::DEFAULT_PORT.to_string().into());
+    texts.with(key, &[("host", shown(&server.host)), ("port", port), ("default", default)])
 }
 
 /// Why a profile cannot be opened.

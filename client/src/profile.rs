@@ -1,7 +1,7 @@
 //! A person on this computer: a folder with a key, a device's identity and an archive, in use by one program at a time.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,16 @@ use ed25519_dalek::SigningKey;
 use malote_common::DeviceId;
 use zeroize::Zeroizing;
 
+use crate::address::ServerAddress;
+
 const KEY: &str = "key";
 const DEVICE: &str = "device";
 const ARCHIVE: &str = "archive.db";
 const LOCK: &str = "lock";
+const SERVER: &str = "server";
+
+/// Bytes of the file with the chosen server's address; whatever is longer is none.
+const SERVER_BYTES: u64 = 512;
 
 /// Windows that one computer may open without naming a profile.
 const NUMBERED: u32 = 1_000;
@@ -66,11 +72,30 @@ impl Profile {
         self.directory.join(ARCHIVE)
     }
 
+    /// The server that this person chose; nothing where none was chosen yet, or what stands there is no address.
+    pub fn chosen_server(&self) -> Option<ServerAddress> {
+        let mut text = String::new();
+        let file = File::open(self.directory.join(SERVER)).ok()?;
+        file.take(SERVER_BYTES).read_to_string(&mut text).ok()?;
+        text.parse().ok()
+    }
+
+    /// Remembers which server this person chose.
+    pub fn choose_server(&self, address: &ServerAddress) -> Result<(), ProfileError> {
+        let path = self.directory.join(SERVER);
+        let written = write_whole(&path, format!("{address}\n").as_bytes());
+        written.map_err(|error| ProfileError::Unwritable { path, error })
+    }
+
+    /// Where the archive of the profile with this name lies, or of the first one, whether or not it is in use.
+    pub fn archive_of(name: Option<&str>) -> Result<PathBuf, ProfileError> {
+        let name = name.unwrap_or("0");
+        check_name(name)?;
+        Ok(home()?.join(name).join(ARCHIVE))
+    }
+
     fn open_named(home: &Path, name: &str) -> Result<Profile, ProfileError> {
-        let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) || name.starts_with('.') {
-            return Err(ProfileError::BadName { name: name.to_owned() });
-        }
+        check_name(name)?;
         let directory = home.join(name);
         let unwritable = |error| ProfileError::Unwritable { path: directory.clone(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(unwritable)?;
@@ -90,6 +115,15 @@ impl Profile {
             _lock: lock,
         })
     }
+}
+
+/// A name that stays in its folder.
+fn check_name(name: &str) -> Result<(), ProfileError> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) || name.starts_with('.') {
+        return Err(ProfileError::BadName { name: name.to_owned() });
+    }
+    Ok(())
 }
 
 /// Where profiles live: `MALOTE_HOME`, or the platform's folder for data.
@@ -174,6 +208,20 @@ mod tests {
         fs::write(&key, "short").unwrap();
         assert!(matches!(Profile::open_in(home.path(), Some("ana")), Err(ProfileError::Damaged { .. })));
         assert_eq!(fs::read_to_string(&key).unwrap(), "short");
+    }
+
+    #[test]
+    fn the_chosen_server_is_remembered_and_what_is_no_address_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let profile = Profile::open_in(home.path(), Some("ana")).unwrap();
+        assert_eq!(profile.chosen_server(), None);
+        let address: ServerAddress = "[fe80::1]:5".parse().unwrap();
+        profile.choose_server(&address).unwrap();
+        assert_eq!(profile.chosen_server(), Some(address));
+        for wrong in [b"no address".to_vec(), vec![0xff; 10], vec![b'a'; 10_000]] {
+            fs::write(profile.directory.join(SERVER), wrong).unwrap();
+            assert_eq!(profile.chosen_server(), None);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! bytes of this crate's golden vectors as examples.
 
 pub mod address;
+pub mod announcement;
 pub mod codec;
 pub mod fingerprint;
 pub mod frame;

@@ -86,6 +86,10 @@ pub const RETRY_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The port of the web listener where nothing else is said.
 pub const DEFAULT_WEB_PORT: u16 = 44780;
 
+/// Connections of one address that may be asking for the page and its files at once. Each browser opens six, and a computer
+/// that stands for others has several browsers behind it.
+pub const WEB_REQUESTS_PER_ADDRESS: usize = 120;
+
 /// Visitors who may be on `/chat` at once: each hears every other, so the work grows with their square.
 pub const WEB_VISITORS: usize = 500;
 

@@ -2,6 +2,9 @@
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use malote_common::fingerprint::Fingerprint;
+use malote_common::{MailboxId, Name};
+
+use crate::model::List;
 
 /// One thing a user can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +17,32 @@ pub enum Action {
     Reply,
     /// Close what is open for reading.
     Close,
-    ClearInbox,
+    /// Empty the list in view: the inbox, or a room's.
+    ClearList,
     UndoClearForm,
     UndoClearInbox,
     ConnectNow,
     /// The server's new key is the right one; asked twice.
     Trust(Fingerprint),
     AskTrust,
-    ShowInbox,
-    ShowSent,
-    /// Open a message of the inbox: its row.
+    /// Bring a place into view.
+    Show(List),
+    /// The place behind or before the one in view, in the order of the side bar.
+    NextPlace,
+    PreviousPlace,
+    /// Enter the room whose name was typed, or make it.
+    FindRoom,
+    EnterRoom(Name),
+    LeaveRoom(MailboxId),
+    /// Ask for another name.
+    AskName,
+    TakeName,
+    /// Keep the name that there is.
+    SkipName,
+    /// It is really for everybody; or it is not.
+    SendToEverybody,
+    DoNotSend,
+    /// Open a received message: its row.
     Open(i64),
     /// Open a message that was sent: its row.
     OpenSent(i64),
@@ -35,10 +54,17 @@ pub enum Action {
     /// Take this name for the one that is being typed.
     Complete(String),
     TellRead(bool),
+    /// Test the connection step by step.
+    Diagnose,
+    DiagnoseAgain,
+    CloseDiagnosis,
+    /// Leave this server and choose another.
+    ChangeServer,
 }
 
 /// The actions that have a key.
-pub const WITH_KEYS: [Action; 4] = [Action::Send, Action::New, Action::Reply, Action::Close];
+pub const WITH_KEYS: [Action; 6] =
+    [Action::Send, Action::New, Action::Reply, Action::Close, Action::NextPlace, Action::PreviousPlace];
 
 impl Action {
     /// The text for a button, in the translation files.
@@ -49,15 +75,29 @@ impl Action {
             Action::New => "action-new",
             Action::Reply => "action-reply",
             Action::Close => "action-close",
-            Action::ClearInbox => "action-clear-inbox",
+            Action::ClearList => "action-clear-list",
             Action::UndoClearForm | Action::UndoClearInbox => "action-undo",
             Action::ConnectNow => "action-connect-now",
             Action::AskTrust => "action-trust",
             Action::Trust(_) => "action-trust-confirm",
             Action::EditAgain => "action-edit-again",
-            Action::ShowInbox => "inbox",
-            Action::ShowSent => "sent",
+            Action::Show(List::Inbox) => "inbox",
+            Action::Show(List::Sent) => "sent",
+            Action::Show(List::Rooms) => "action-rooms",
+            Action::FindRoom => "action-find-room",
+            Action::EnterRoom(_) => "action-enter-room",
+            Action::LeaveRoom(_) => "action-leave-room",
+            Action::AskName => "action-ask-name",
+            Action::TakeName => "action-take-name",
+            Action::SkipName => "action-skip-name",
+            Action::SendToEverybody => "action-send-everybody",
+            Action::DoNotSend => "action-do-not-send",
             Action::TellRead(_) => "options-tell-read",
+            Action::Diagnose => "action-diagnose",
+            Action::DiagnoseAgain => "action-diagnose-again",
+            Action::CloseDiagnosis => "action-back",
+            Action::ChangeServer => "action-change-server",
+            Action::Show(_) | Action::NextPlace | Action::PreviousPlace => "",
             Action::Open(_) | Action::OpenSent(_) | Action::OpenNext | Action::OpenPrevious | Action::Complete(_) => "",
         }
     }
@@ -70,7 +110,9 @@ impl Action {
             Action::New => Some("action-new-hint"),
             Action::Reply => Some("action-reply-hint"),
             Action::Close => Some("action-close-hint"),
-            Action::ClearInbox => Some("action-clear-inbox-hint"),
+            Action::ClearList => Some("action-clear-list-hint"),
+            Action::Show(List::Rooms) => Some("action-rooms-hint"),
+            Action::LeaveRoom(_) => Some("action-leave-room-hint"),
             Action::EditAgain => Some("action-edit-again-hint"),
             _ => None,
         }
@@ -82,6 +124,8 @@ impl Action {
             Action::New => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::N)),
             Action::Reply => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::R)),
             Action::Close => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Escape)),
+            Action::NextPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageDown)),
+            Action::PreviousPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageUp)),
             _ => None,
         }
     }
@@ -102,15 +146,28 @@ mod tests {
             Action::New,
             Action::Reply,
             Action::Close,
-            Action::ClearInbox,
+            Action::ClearList,
             Action::UndoClearForm,
             Action::ConnectNow,
             Action::AskTrust,
             Action::Trust(fingerprint),
             Action::EditAgain,
-            Action::ShowInbox,
-            Action::ShowSent,
+            Action::Show(List::Inbox),
+            Action::Show(List::Sent),
+            Action::Show(List::Rooms),
+            Action::FindRoom,
+            Action::EnterRoom(Name::given(0)),
+            Action::LeaveRoom(MailboxId(1)),
+            Action::AskName,
+            Action::TakeName,
+            Action::SkipName,
+            Action::SendToEverybody,
+            Action::DoNotSend,
             Action::TellRead(true),
+            Action::Diagnose,
+            Action::DiagnoseAgain,
+            Action::CloseDiagnosis,
+            Action::ChangeServer,
         ];
         for action in actions {
             assert!(texts.find(action.label(), &[]).is_some(), "{action:?}");

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use eframe::egui::{self, Panel};
-use malote_client::{Client, Event, Options, Profile, Reader, ServerAddress, Status, explain};
+use malote_client::{Client, Event, Options, Profile, Reader, ServerAddress, explain};
 use malote_texts::Texts;
 
 use crate::action::{Action, WITH_KEYS};
 use crate::apply::{DRAFT_PAUSE, Desk};
-use crate::model::{Field, Form, List, Model, SentList};
+use crate::model::{Field, Form, Model};
 use crate::views::{self, View};
 use crate::{theme, times::Clock};
 
@@ -18,6 +18,7 @@ const EVENTS_PER_FRAME: usize = 2_000;
 
 /// Malote's window.
 pub struct App {
+    ctx: egui::Context,
     model: Model,
     client: Client,
     events: Receiver<Event>,
@@ -43,23 +44,12 @@ impl App {
         let draft = reader.draft().map_err(failed)?;
         let model = Model {
             name: reader.name_at(&server.to_string()).map_err(failed)?,
-            server,
-            status: Status::Connecting,
-            people: Default::default(),
-            list: List::Inbox,
-            inbox: Vec::new(),
-            arrived: 0,
-            sent: SentList::default(),
-            open: None,
             form: Form { focus: Some(Field::To), ..Form::from_draft(draft) },
-            last_sent: None,
-            undo_form: None,
-            undo_inbox: None,
-            trouble: None,
-            asked_trust: false,
             tells_read: reader.tells_read().map_err(failed)?,
+            ..Model::new(server)
         };
         let mut app = App {
+            ctx: ctx.clone(),
             model,
             client,
             events,
@@ -79,8 +69,23 @@ impl App {
         &self.model
     }
 
+    /// Whether the user wants to go to another server.
+    pub fn wants_other_server(&self) -> bool {
+        self.model.leaving
+    }
+
+    /// Ends, and gives back the profile and where it was connected.
+    pub fn leave(mut self) -> Option<(Profile, ServerAddress)> {
+        self.desk().save_draft();
+        let App { client, events, model, .. } = self;
+        // A client whose events nobody takes any more does not wait to tell them.
+        drop(events);
+        Some((client.stop()?, model.server))
+    }
+
     fn desk(&mut self) -> Desk<'_> {
         Desk {
+            ctx: &self.ctx,
             model: &mut self.model,
             client: &self.client,
             reader: &self.reader,
@@ -128,8 +133,16 @@ impl App {
     fn keys(&self, ctx: &egui::Context, actions: &mut Vec<Action>) {
         for action in WITH_KEYS {
             let Some(shortcut) = action.shortcut() else { continue };
+            let diagnosing = self.model.checkup.is_some();
+            let action = if diagnosing && action == Action::Close { Action::CloseDiagnosis } else { action };
             let possible = match action {
-                Action::Reply | Action::Close => self.model.open.is_some(),
+                Action::CloseDiagnosis => true,
+                // What they act on is not in view.
+                _ if diagnosing => false,
+                Action::Reply => self.model.open.is_some(),
+                Action::Close => {
+                    self.model.open.is_some() || self.model.form.asked_everybody || self.model.naming.is_some()
+                }
                 _ => true,
             };
             if possible && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
@@ -173,12 +186,34 @@ impl eframe::App for App {
         let now = Instant::now();
         let mut actions = Vec::new();
         self.keys(ui.ctx(), &mut actions);
-        let width = (ui.available_width() * theme::LIST_PART).clamp(theme::LIST_MIN, theme::LIST_MAX);
+        let is_wide = ui.available_width() >= theme::PLACES_FROM;
+        let room = ui.available_width() - if is_wide { theme::PLACES } else { 0.0 };
+        let width = (room * theme::LIST_PART).clamp(theme::LIST_MIN, theme::LIST_MAX);
         let mut view =
             View { texts: &self.texts, clock: &self.clock, reader: &self.reader, actions: &mut actions, edited: false };
         Panel::bottom("status").show(ui, |ui| views::status::show(ui, &self.model, &mut view));
         if let Some(banner) = views::banner::Banner::of(&self.model, view.texts) {
             Panel::top("banner").frame(views::banner::frame(ui)).show(ui, |ui| banner.show(ui, &mut view));
+        }
+        if let Some(checkup) = &self.model.checkup {
+            let page = views::doctor::DoctorPage::of(checkup, view.texts);
+            egui::CentralPanel::default().frame(views::ground(ui)).show(ui, |ui| page.show(ui, &mut view));
+            let mut desk = self.desk();
+            actions.into_iter().for_each(|action| desk.act(action, now));
+            self.schedule(ui.ctx(), Instant::now());
+            return;
+        }
+        if self.model.naming.is_some() {
+            Panel::top("naming")
+                .frame(views::naming::frame(ui))
+                .show(ui, |ui| views::naming::show(ui, &mut self.model, &mut view));
+        }
+        if is_wide {
+            Panel::left("places")
+                .resizable(false)
+                .exact_size(theme::PLACES)
+                .frame(views::ground(ui))
+                .show(ui, |ui| views::places::show(ui, &self.model, &mut view));
         }
         Panel::left("list")
             .resizable(false)

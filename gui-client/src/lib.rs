@@ -3,9 +3,11 @@
 pub mod action;
 pub mod app;
 mod apply;
+pub mod company;
 pub mod fatal;
 pub mod model;
 pub mod system_theme;
 pub mod theme;
 mod times;
 pub mod views;
+pub mod window;

@@ -7,15 +7,16 @@ use std::str::FromStr;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use eframe::egui::{self, ViewportBuilder};
-use malote::{app::App, fatal::Fatal, system_theme, theme};
+use malote::{fatal::Fatal, system_theme, theme, window::Window};
+use malote_client::discovery::Search;
 use malote_client::{Profile, ServerAddress, explain};
 use malote_texts::{Language, Texts, clap::translated};
 
 #[derive(Debug, Parser)]
 #[command(name = "malote", version)]
 struct Flags {
-    #[arg(long, value_name = "HOST:PORT", default_value_t)]
-    server: ServerAddress,
+    #[arg(long, value_name = "HOST:PORT")]
+    server: Option<ServerAddress>,
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[arg(long, value_name = "pt-BR|en")]
@@ -87,12 +88,13 @@ fn run(flags: Flags, texts: Texts) -> eframe::Result<bool> {
     let result = opened.clone();
     let create = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, _> {
         let ctx = &cc.egui_ctx;
-        let app = profile.and_then(|profile| App::new(ctx, profile, flags.server, Texts::new(texts.language())));
+        let language = texts.language();
+        let window = profile.and_then(|profile| Window::new(ctx, profile, flags.server, Search::default(), language));
         appear(ctx, flags.theme);
-        match app {
-            Ok(app) => {
+        match window {
+            Ok(window) => {
                 opened.store(true, std::sync::atomic::Ordering::Relaxed);
-                Ok(Box::new(app))
+                Ok(Box::new(window))
             }
             Err(sentence) => {
                 eprintln!("{sentence}");

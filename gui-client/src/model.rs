@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use malote_client::archive::{Draft, Letter, Sent, Summary};
-use malote_client::{People, Reader, ServerAddress, Status};
+use malote_client::archive::{Draft, KnownRoom, Letter, Sent, Shelf, Summary};
+use malote_client::{Checkup, People, Reader, ServerAddress, Status};
 use malote_common::address::AddressError;
+use malote_common::frame::{Person, Room};
 use malote_common::message::ContentError;
-use malote_common::{Address, Content, MessageId};
+use malote_common::{Address, Content, MailboxId, MessageId, Name};
+
+use crate::company::Company;
 
 /// For how long something can be undone.
 pub const UNDO_FOR: Duration = Duration::from_secs(10);
@@ -24,12 +27,22 @@ pub struct Model {
     pub server: ServerAddress,
     /// Who we are, once it is known.
     pub name: Option<String>,
+    /// Our number, the one in `UsuarioN`, once it is known.
+    pub number: Option<u64>,
     pub status: Status,
     pub people: People,
+    /// The others, as the side bar shows them: those connected first.
+    pub roster: Vec<Person>,
+    /// The rooms that we are in, that of everybody first.
+    pub rooms: Vec<KnownRoom>,
+    /// Who is in the rooms that were looked at.
+    pub companies: HashMap<MailboxId, Company>,
     pub list: List,
     /// Oldest first, as they arrived.
     pub inbox: Vec<Summary>,
-    /// Messages that came since the inbox was last drawn.
+    /// The messages of the room or person in view, in the same order.
+    pub shelf: Vec<Summary>,
+    /// Messages that came since the list was last drawn.
     pub arrived: usize,
     pub sent: SentList,
     pub open: Option<Opened>,
@@ -37,18 +50,78 @@ pub struct Model {
     pub last_sent: Option<Sent>,
     pub undo_form: Option<Undo<Draft>>,
     pub undo_inbox: Option<Undo<i64>>,
+    pub room_finder: RoomFinder,
+    /// The question for a name, while it is asked.
+    pub naming: Option<Naming>,
+    /// What has changed and is to be looked up again before the next frame.
+    pub stale: Stale,
     /// Something that went wrong with this computer's disk.
     pub trouble: Option<String>,
     /// The user was shown what trusting a new key means.
     pub asked_trust: bool,
     pub tells_read: bool,
+    /// The test of the connection that is in view.
+    pub checkup: Option<Checkup>,
+    /// The user wants to go to another server.
+    pub leaving: bool,
 }
 
 /// Which list is in view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum List {
     Inbox,
     Sent,
+    /// What was written in a room.
+    Room(MailboxId),
+    /// What the person with this number wrote to us or to everybody.
+    Person(u64),
+    /// The rooms that there are.
+    Rooms,
+}
+
+impl List {
+    /// The received messages that it shows, where it shows any.
+    pub fn shelf(self) -> Option<Shelf> {
+        match self {
+            List::Inbox => Some(Shelf::Inbox),
+            List::Room(mailbox) => Some(Shelf::Room(mailbox)),
+            List::Person(number) => Some(Shelf::From(number)),
+            List::Sent | List::Rooms => None,
+        }
+    }
+}
+
+/// Looking for a room, or making one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomFinder {
+    /// All rooms, as last told; nothing until then.
+    pub rooms: Option<Vec<Room>>,
+    pub typed: String,
+    /// Why that room cannot be entered.
+    pub problem: Option<String>,
+    /// The room that is being entered; it comes into view when we are in it.
+    pub entering: Option<Name>,
+}
+
+/// The question for a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    pub typed: String,
+    /// Why that name cannot be had.
+    pub problem: Option<String>,
+    /// The server is being asked.
+    pub waiting: bool,
+    /// Whether it is asked by itself, of somebody who is here for the first time.
+    pub is_first: bool,
+    /// Whether its field is to be given the focus.
+    pub focus: bool,
+}
+
+/// What was overtaken by events. A flood of them is looked up once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    pub roster: bool,
+    pub rooms: bool,
 }
 
 /// What is open for reading.
@@ -79,6 +152,10 @@ pub struct Form {
     pub suggestion: usize,
     /// When the draft on disk began to differ from what stands here.
     pub changed_at: Option<Instant>,
+    /// The recipient that was put here by choosing a place, and may be replaced by choosing another.
+    pub filled: Option<String>,
+    /// The user was asked whether it is really for everybody.
+    pub asked_everybody: bool,
 }
 
 /// A field of the form.
@@ -143,6 +220,17 @@ impl Form {
         Ok((to, content))
     }
 
+    /// Puts a recipient here, unless the user has written somebody else's name.
+    pub fn fill(&mut self, to: Option<String>) {
+        let is_ours = self.filled.as_deref() == Some(self.to.trim());
+        if self.to.trim().is_empty() || (is_ours && self.in_reply_to.is_none()) {
+            self.to = to.clone().unwrap_or_default();
+            self.filled = to;
+            self.problem = None;
+            self.asked_everybody = false;
+        }
+    }
+
     /// The name that is being typed: what stands behind the last separator.
     pub fn typed_name(&self) -> &str {
         self.to.rsplit([',', ';']).next().unwrap_or("").trim()
@@ -200,6 +288,38 @@ impl SentList {
 }
 
 impl Model {
+    /// What a window shows before it knows anything.
+    pub fn new(server: ServerAddress) -> Model {
+        Model {
+            server,
+            name: None,
+            number: None,
+            status: Status::Connecting,
+            people: People::default(),
+            roster: Vec::new(),
+            rooms: Vec::new(),
+            companies: HashMap::new(),
+            list: List::Inbox,
+            inbox: Vec::new(),
+            shelf: Vec::new(),
+            arrived: 0,
+            sent: SentList::default(),
+            open: None,
+            form: Form { focus: Some(Field::To), ..Form::default() },
+            last_sent: None,
+            undo_form: None,
+            undo_inbox: None,
+            room_finder: RoomFinder::default(),
+            naming: None,
+            stale: Stale::default(),
+            trouble: None,
+            asked_trust: false,
+            tells_read: true,
+            checkup: None,
+            leaving: false,
+        }
+    }
+
     pub fn unread(&self) -> usize {
         self.inbox.iter().filter(|summary| !summary.read).count()
     }
@@ -208,12 +328,61 @@ impl Model {
         matches!(self.status, Status::Online { .. })
     }
 
-    /// The row of the message that is open, if it stands in this list.
-    pub fn open_row(&self, list: List) -> Option<i64> {
-        match (&self.open, list) {
-            (Some(Opened::Letter(letter)), List::Inbox) => Some(letter.row),
+    /// The row of the message that is open, if it can stand in the list in view.
+    pub fn open_row(&self) -> Option<i64> {
+        match (&self.open, self.list) {
             (Some(Opened::Sent(sent)), List::Sent) => Some(sent.row),
+            (Some(Opened::Letter(letter)), list) if list != List::Sent => Some(letter.row),
             _ => None,
+        }
+    }
+
+    /// The received messages in view, oldest first.
+    pub fn letters(&self) -> &[Summary] {
+        match self.list {
+            List::Inbox => &self.inbox,
+            List::Room(_) | List::Person(_) => &self.shelf,
+            List::Sent | List::Rooms => &[],
+        }
+    }
+
+    /// The room in view.
+    pub fn room(&self) -> Option<&KnownRoom> {
+        match self.list {
+            List::Room(mailbox) => self.rooms.iter().find(|room| room.mailbox == mailbox),
+            _ => None,
+        }
+    }
+
+    /// A room that we are in.
+    pub fn room_of(&self, mailbox: MailboxId) -> Option<&KnownRoom> {
+        self.rooms.iter().find(|room| room.mailbox == mailbox)
+    }
+
+    /// The address that leads to a place, as it is typed.
+    pub fn address_of(&self, list: List) -> Option<String> {
+        match list {
+            List::Room(mailbox) => self.room_of(mailbox).map(|room| address(room).to_string()),
+            List::Person(number) => Some(match self.people.get(number) {
+                Some(person) => person.name.to_string(),
+                None => Name::given(number).to_string(),
+            }),
+            List::Inbox | List::Sent | List::Rooms => None,
+        }
+    }
+
+    /// All places in the order of the side bar.
+    pub fn places(&self) -> Vec<List> {
+        let rooms = self.rooms.iter().map(|room| List::Room(room.mailbox));
+        let people = self.roster.iter().map(|person| List::Person(person.number));
+        [List::Inbox, List::Sent].into_iter().chain(rooms).chain(people).collect()
+    }
+
+    /// An author's name as lists show it.
+    pub fn author(&self, from: &str, number: Option<u64>) -> String {
+        match (number, Name::parse(from)) {
+            (Some(number), Ok(name)) => self.people.label(number, &name),
+            _ => malote_common::text::harmless_line(from),
         }
     }
 
@@ -221,7 +390,9 @@ impl Model {
     pub fn suggestions(&self) -> Vec<(String, bool)> {
         let typed = self.form.typed_name();
         if typed.starts_with(['#', '@']) {
-            return Vec::new();
+            let rooms = self.rooms.iter().map(|room| address(room).to_string());
+            let begins = |room: &String| room.to_lowercase().starts_with(&typed.to_lowercase()) && room != typed;
+            return rooms.filter(begins).take(SUGGESTIONS).map(|room| (room, true)).collect();
         }
         let named: Vec<String> =
             self.form.to.split([',', ';']).map(|name| name.trim().to_lowercase()).filter(|n| !n.is_empty()).collect();
@@ -237,11 +408,21 @@ impl Model {
     }
 }
 
+/// The address of a room.
+pub fn address(room: &KnownRoom) -> Address {
+    match room.is_everybody() {
+        true => Address::Everybody,
+        false => Address::Room(room.name.clone()),
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
-    use malote_common::Name;
-    use malote_common::frame::Person;
+
+    pub fn model() -> Model {
+        Model::new(ServerAddress::default())
+    }
 
     fn form(to: &str) -> Form {
         Form { to: to.to_owned(), ..Form::default() }
@@ -268,5 +449,22 @@ mod tests {
         let long = Form { subject: "é".repeat(500), ..form("Usuario1") };
         let error = Obstacle::Content(ContentError::SubjectTooLong { bytes: 1000 });
         assert_eq!(long.check(&people).unwrap_err(), (Field::Subject, error));
+    }
+
+    #[test]
+    fn choosing_a_place_replaces_no_name_that_somebody_wrote() {
+        let mut form = Form::default();
+        form.fill(Some("#obras".into()));
+        assert_eq!(form.to, "#obras");
+        form.fill(Some("ana".into()));
+        assert_eq!(form.to, "ana");
+        form.fill(None);
+        assert_eq!(form.to, "");
+        form.to = "bia".into();
+        form.fill(Some("#obras".into()));
+        assert_eq!(form.to, "bia");
+        form.to = "ana".into();
+        form.fill(Some("ana".into()));
+        assert_eq!(form.to, "ana");
     }
 }

@@ -20,6 +20,22 @@ pub const LIST_PART: f32 = 0.36;
 pub const LIST_MIN: f32 = 276.0;
 pub const LIST_MAX: f32 = 460.0;
 
+/// The side bar, and the window that is wide enough for it.
+pub const PLACES: f32 = 196.0;
+pub const PLACES_FROM: f32 = 880.0;
+/// One line of the side bar.
+pub const PLACE: f32 = 29.0;
+/// The list of places where there is no side bar.
+pub const CHOOSER: f32 = 380.0;
+/// The corners of what is selected.
+pub const CORNER: f32 = 6.0;
+/// A room in the list of rooms: two lines of text.
+pub const ROOM: f32 = 52.0;
+/// The place of the button beside the field for a room's name.
+pub const FINDER_BUTTON: f32 = 122.0;
+/// The field for one's own name.
+pub const NAME_FIELD: f32 = 200.0;
+
 /// A message in a list: three lines of text.
 pub const ROW: f32 = 66.0;
 /// The mark of an unread message.
@@ -32,14 +48,27 @@ pub const LINE: f32 = 18.0;
 pub const FIELD_HEIGHT: f32 = 30.0;
 pub const BUTTON_HEIGHT: f32 = 32.0;
 pub const BODY_MIN: f32 = 56.0;
-/// The place of the button at the right of a banner.
+/// The place of the button at the right of a banner, or of two.
 pub const BANNER_BUTTON: f32 = 210.0;
+pub const BANNER_BUTTONS: f32 = 330.0;
 /// The list of names below Destinatário.
 pub const SUGGESTIONS: f32 = 280.0;
 /// Long lines are hard to read: a letter is not wider than this.
 pub const LETTER_WIDTH: f32 = 760.0;
 /// What a letter takes of the height beside it and the form.
 pub const LETTER_PART: f32 = 0.5;
+
+/// A page that has the window to itself: its width, and the part of the height above it.
+pub const PAGE_WIDTH: f32 = 620.0;
+pub const PAGE_TOP: f32 = 0.06;
+/// A box on such a page.
+pub const CARD_RADIUS: u8 = 6;
+pub const CARD_MARGIN: Margin = Margin::symmetric(12, 8);
+/// A server to choose: two lines of text.
+pub const SERVER_ROW: f32 = 52.0;
+/// What stands below the list of servers, and the place of the button at the right of the field.
+pub const SERVERS_BELOW: f32 = 170.0;
+pub const SERVERS_BUTTON: f32 = 118.0;
 
 /// The colours of one theme.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@
 //! pumped by [`connection`], thought for by [`session`], and served by the one [`post_office`], which keeps everything
 //! in a [`store`].
 
+mod announce;
 pub mod config;
 mod connection;
 mod identity;
@@ -26,6 +27,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use crate::announce::Announcement;
 use crate::config::{Config, WebConfig};
 use crate::connection::Context;
 use crate::identity::{Identity, IdentityError};
@@ -127,12 +129,16 @@ impl Server {
         let connections = tokio::spawn(listener::listen(self.listener, gate, context.stopping.clone(), {
             move |stream, arrival| connection::serve(stream, arrival, context.clone(), tls.clone())
         }));
+        let announcement = Announcement::start(self.address, self.identity.fingerprint);
         let early = tokio::select! {
             () = shutdown => None,
             result = &mut office_ended => Some(result),
         };
         // Whoever listened has gone by now, or goes because of this.
         let _ = stop.send(true);
+        if let Some(announcement) = announcement {
+            announcement.withdraw().await;
+        }
         let _ = connections.await;
         if let Some(web) = web {
             let _ = web.await;

@@ -24,6 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Gate {
     places: Arc<Semaphore>,
+    /// Those that are being set up.
     handshakes: Handshakes,
     last: Arc<AtomicU64>,
 }
@@ -46,7 +47,17 @@ pub struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemap
 impl Gate {
     pub fn new(max_clients: usize) -> Gate {
         let places = Arc::new(Semaphore::new(max_clients.saturating_add(ROOM_FOR_REFUSALS)));
-        Gate { places, handshakes: Handshakes::default(), last: Arc::default() }
+        Gate { places, handshakes: Handshakes::new(limits::HANDSHAKES_PER_ADDRESS), last: Arc::default() }
+    }
+
+    /// The same gate with another bound for connections of one address that are being set up.
+    pub fn with_handshakes(&self, per_address: usize) -> Gate {
+        Gate { handshakes: Handshakes::new(per_address), ..self.clone() }
+    }
+
+    /// A place among those of this address that are being set up, if there is one.
+    pub fn begin_handshake(&self, address: IpAddr) -> Option<Handshake> {
+        self.handshakes.begin(address)
     }
 
     /// The next session's identity: greater than all before.
@@ -57,7 +68,7 @@ impl Gate {
     /// Lets a connection in, if there is a place for it.
     fn admit(&self, peer: SocketAddr) -> Option<Arrival> {
         let place = Place(self.places.clone().try_acquire_owned().ok()?);
-        let handshake = self.handshakes.begin(peer.ip())?;
+        let handshake = self.begin_handshake(peer.ip())?;
         Some(Arrival { id: self.next_id(), peer, at: Instant::now(), handshake, place })
     }
 }
@@ -98,8 +109,11 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Counts the connections of each address that are being set up.
-#[derive(Clone, Default)]
-struct Handshakes(Arc<Mutex<HashMap<IpAddr, usize>>>);
+#[derive(Clone)]
+struct Handshakes {
+    per_address: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
 
 /// A place among an address's handshakes, given back when dropped.
 pub struct Handshake {
@@ -108,10 +122,14 @@ pub struct Handshake {
 }
 
 impl Handshakes {
+    fn new(per_address: usize) -> Handshakes {
+        Handshakes { per_address, counts: Arc::default() }
+    }
+
     fn begin(&self, address: IpAddr) -> Option<Handshake> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_insert(0);
-        if *count >= limits::HANDSHAKES_PER_ADDRESS {
+        if *count >= self.per_address {
             return None;
         }
         *count += 1;
@@ -121,7 +139,7 @@ impl Handshakes {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let mut counts = self.handshakes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.handshakes.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -137,13 +155,13 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_handshakes_and_no_more() {
-        let handshakes = Handshakes::default();
+        let handshakes = Handshakes::new(3);
         let address = IpAddr::from([127, 0, 0, 1]);
-        let held: Vec<_> = (0..limits::HANDSHAKES_PER_ADDRESS).map(|_| handshakes.begin(address).unwrap()).collect();
+        let held: Vec<_> = (0..3).map(|_| handshakes.begin(address).unwrap()).collect();
         assert!(handshakes.begin(address).is_none());
         assert!(handshakes.begin(IpAddr::from([127, 0, 0, 2])).is_some());
         drop(held);
         assert!(handshakes.begin(address).is_some());
-        assert_eq!(handshakes.0.lock().unwrap().len(), 0);
+        assert_eq!(handshakes.counts.lock().unwrap().len(), 0);
     }
 }

@@ -30,6 +30,11 @@ impl Cli {
         Cli { home: tempfile::tempdir().expect("a folder for profiles"), server: server.to_owned() }
     }
 
+    /// The same person, who goes to another server from now on.
+    pub fn moved_to(self, server: &str) -> Cli {
+        Cli { home: self.home, server: server.to_owned() }
+    }
+
     /// The server's address.
     pub fn server(&self) -> &str {
         &self.server

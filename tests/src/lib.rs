@@ -4,6 +4,7 @@
 
 mod cli;
 mod program;
+mod python;
 mod server;
 
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use cli::{Cli, parsed};
 pub use program::{Ended, Running, program};
+pub use python::python;
 pub use server::TestServer;
 
 /// How long anything may take. Far more than it needs: where it is reached, something hangs.

@@ -37,6 +37,11 @@ fn directory_of_fresh_programs() -> Result<PathBuf, String> {
     Ok(directory)
 }
 
+/// The folder where Cargo puts everything that it makes.
+pub fn target_directory() -> PathBuf {
+    programs_directory().parent().expect("programs lie below a target folder").to_owned()
+}
+
 /// Cargo puts tests into a folder below the one where it puts programs.
 fn programs_directory() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own file");
@@ -117,6 +122,19 @@ impl Running {
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{} cannot be sent SIG{signal}", self.name);
+    }
+
+    /// Its number among the system's processes.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Bytes of memory that it holds, as the system counts them.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the system tells of it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes");
+        kilobytes * 1024
     }
 
     /// Kills it with SIGKILL, and waits until it is gone.

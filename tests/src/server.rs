@@ -13,22 +13,41 @@ use crate::wait_for;
 /// A `malote-server` with a data directory of its own. Both are gone when it is dropped.
 pub struct TestServer {
     running: Option<Running>,
-    address: SocketAddr,
-    fingerprint: String,
+    ready: Ready,
+    /// What was said on the command line besides address and data.
+    options: Vec<String>,
     data: TempDir,
 }
 
+/// What the ready line says.
+#[derive(Debug, PartialEq)]
+struct Ready {
+    address: SocketAddr,
+    fingerprint: String,
+    web: Option<String>,
+}
+
 impl TestServer {
-    /// Starts a server on a free port.
+    /// Starts a server on a free port, without a web listener.
     pub fn start() -> TestServer {
         TestServer::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
-    /// Starts a new server at this address.
+    /// Starts a new server at this address, without a web listener.
     pub fn start_at(address: SocketAddr) -> TestServer {
+        TestServer::start_as(address, &["--web", "off"])
+    }
+
+    /// Starts a server on a free port, with a web listener on another one.
+    pub fn start_with_web() -> TestServer {
+        TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &["--web", "127.0.0.1:0"])
+    }
+
+    fn start_as(address: SocketAddr, options: &[&str]) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
-        let (running, address, fingerprint) = run(address, data.path());
-        TestServer { running: Some(running), address, fingerprint, data }
+        let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
+        let (running, ready) = run(address, data.path(), &options);
+        TestServer { running: Some(running), ready, options, data }
     }
 
     /// A `malote-server` with these arguments, to be started.
@@ -39,11 +58,27 @@ impl TestServer {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.ready.address
     }
 
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        &self.ready.fingerprint
+    }
+
+    /// Where browsers find it, such as `http://127.0.0.1:44780`.
+    #[track_caller]
+    pub fn web(&self) -> &str {
+        self.ready.web.as_deref().expect("the server has a web listener")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.running.as_ref().expect("the server runs").stderr()
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> u64 {
+        self.running.as_ref().expect("the server runs").memory()
     }
 
     pub fn data(&self) -> &Path {
@@ -69,33 +104,40 @@ impl TestServer {
         running.wait()
     }
 
-    /// Starts it again, at the same address and with the same data.
+    /// Starts it again, at the same addresses and with the same data.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the server runs already");
-        let (running, address, fingerprint) = run(self.address, self.data.path());
-        assert_eq!((address, fingerprint.as_str()), (self.address, self.fingerprint.as_str()));
+        // A page goes on with the address that it came from.
+        let options = match self.ready.web.as_deref().and_then(|url| url.split_once("://")) {
+            Some((_, web)) => vec!["--web".to_owned(), web.to_owned()],
+            None => self.options.clone(),
+        };
+        let (running, ready) = run(self.ready.address, self.data.path(), &options);
+        assert_eq!(ready, self.ready);
         self.running = Some(running);
     }
 }
 
 /// Runs a server until it is ready. A port that was free a moment ago may serve somebody's outgoing connection
 /// meanwhile, so an address in use is tried again.
-fn run(address: SocketAddr, data: &Path) -> (Running, SocketAddr, String) {
-    wait_for(&format!("a server on {address}"), || match try_run(address, data) {
+fn run(address: SocketAddr, data: &Path, options: &[String]) -> (Running, Ready) {
+    wait_for(&format!("a server on {address}"), || match try_run(address, data, options) {
         Ok(running) => Some(running),
         Err(ended) if ended.stderr.contains(&address.to_string()) && address.port() != 0 => None,
         Err(ended) => panic!("malote-server does not start: {ended:?}"),
     })
 }
 
-fn try_run(address: SocketAddr, data: &Path) -> Result<(Running, SocketAddr, String), Ended> {
-    let address_text = address.to_string();
-    let arguments = ["--web", "off", "--listen", &address_text, "--data"].map(OsStr::new);
-    let arguments = [&arguments[..], &[data.as_os_str()]].concat();
-    let mut running = Running::start(&mut TestServer::command(&arguments));
+fn try_run(address: SocketAddr, data: &Path, options: &[String]) -> Result<(Running, Ready), Ended> {
+    let mut command = TestServer::command(options);
+    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data);
+    let mut running = Running::start(&mut command);
     let Some(line) = running.line() else { return Err(running.wait()) };
-    let words: Vec<&str> = line.split(' ').collect();
-    let ["malote-server", "ready", address, fingerprint] = words[..] else { panic!("not a ready line: {line}") };
+    let (address, fingerprint, web) = match line.split(' ').collect::<Vec<_>>()[..] {
+        ["malote-server", "ready", address, fingerprint] => (address, fingerprint, None),
+        ["malote-server", "ready", address, fingerprint, "web", url] => (address, fingerprint, Some(url.to_owned())),
+        _ => panic!("not a ready line: {line}"),
+    };
     let address = address.parse().unwrap_or_else(|_| panic!("not an address: {line}"));
-    Ok((running, address, fingerprint.to_owned()))
+    Ok((running, Ready { address, fingerprint: fingerprint.to_owned(), web }))
 }

@@ -38,3 +38,12 @@ cli-away = away
 cli-you = you
 cli-trusted = From now on the key of the server { $server } is { $fingerprint }.
 cli-bad-fingerprint = This is not a key's fingerprint. Copy the one that the server shows when it starts: SHA256: and 64 digits.
+
+cli-command-doctor = Tests the connection to the server, step by step
+cli-command-servers = Looks for servers on the local network
+cli-doctor-passed = { $step }: fine. { $detail }
+cli-doctor-failed = { $step }: FAILED. { $detail }
+cli-doctor-not-reached = { $step }: { $detail }
+cli-found = { $name }  { $address }
+cli-found-here = on this computer
+cli-none-found = No server was found. Those that are started with malote-server --lan appear here.

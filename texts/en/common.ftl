@@ -110,3 +110,34 @@ wait-days =
         [one] tomorrow
        *[other] in { $count } days
     }
+
+# Step by step: why there is no connection
+doctor-step-name = Name
+doctor-step-route = Way
+doctor-step-port = Port
+doctor-step-tls = Encryption
+doctor-step-version = Version
+doctor-step-key = Key
+doctor-leads = “{ $host }” leads to { $addresses }.
+doctor-is-address = { $host } is an address already; there is no name to look for.
+doctor-leaves = This computer has a way there, beginning at its address { $address }.
+doctor-listens = A program listens on port { $port }.
+doctor-encrypted = What is said to it is encrypted (TLS).
+doctor-same-version = It is a Malote server and speaks the same version as this program.
+doctor-known-key = Its key is the same as before.
+doctor-new-key = This profile does not know this server yet. To be sure that it is the right one, compare this key with the one that it shows when it starts: { $found }
+doctor-not-reached = Not tested: it depends on the step before.
+doctor-unknown-host = No computer on this network goes by the name “{ $host }”. Check that it is spelled right. If it is, use the address in numbers of the server's computer instead, for example 192.168.0.10.
+doctor-no-route = This computer has no way to { $host }. Plug in the cable or turn on the Wi-Fi, and check that both computers are on the same network.
+doctor-host-unreachable = No computer answers at { $host }. Check that it is switched on and on the same network (the same Wi-Fi or cable as this one), and that its address has not changed.
+doctor-refused = The computer { $host } answers, but no program listens on port { $port }. Most often the server was started without the option --lan: without it, it serves its own computer only. Start it there with: malote-server --lan. Check also that the port is right.
+doctor-refused-here = No program listens on port { $port } of this computer. Start malote-server here or, if the server is on another computer, use the address of that one.
+doctor-no-answer = Nothing comes back from { $host }. Most often it is a firewall: open TCP port { $port } on the server's computer. Check also that it is switched on and on the same network.
+doctor-not-tls = The program that listens on that port is not Malote. Check the port (Malote's is { $default }).
+doctor-hung-up = The program that listens on that port hangs up without a word. Either it is another program (check the port; Malote's is { $default }), or the server is too busy: try again in a while.
+doctor-silent = The program that listens on that port says nothing. Either it is another program (check the port; Malote's is { $default }), or the server hangs: close it and start it again.
+doctor-other-protocol = What listens on that port does not speak as this Malote does. Either it is another program (check the port; Malote's is { $default }), or an older or newer Malote: update the older of the two.
+doctor-other-version = It is a Malote server, but of another version. Update the older of the two programs.
+doctor-all-passed = All is well: this computer reaches the server { $server }.
+doctor-something-failed = This computer does not reach the server { $server }. What to do stands at the step that failed.
+doctor-under-way = Testing the connection to { $server }…

@@ -2,7 +2,7 @@
 
 server-about = Malote's server: keeps and delivers the messages of the local network
 server-help-listen = Address and port to serve on (port 0 takes a free one)
-server-help-lan = Serves on all network interfaces, for the other computers
+server-help-lan = Serves on all network interfaces, for the other computers, and announces itself to them by mDNS
 server-help-data = Folder for the messages and the server's key
 server-help-max-clients = How many clients may be connected at the same time
 server-help-config = TOML file with these same options

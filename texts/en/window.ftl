@@ -5,7 +5,7 @@ window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (not connected)
 window-title-unknown = Malote — { $server }
 
-window-help-server = Server, as computer:port
+window-help-server = Server, as host:port (without it, the one chosen before, or the window asks)
 window-help-profile = Profile to use (without it, the first free one: 0, 1, 2, …)
 window-help-lang = Language of the window: pt-BR or en
 window-help-theme = Appearance: system, light or dark
@@ -23,8 +23,8 @@ action-reply = Reply
 action-reply-hint = Replies to the author (Ctrl+R)
 action-close = Close
 action-close-hint = Closes the open message (Esc)
-action-clear-inbox = Clear inbox
-action-clear-inbox-hint = Takes all messages out of the inbox
+action-clear-list = Clear list
+action-clear-list-hint = Takes all messages out of this list
 action-undo = Undo
 action-connect-now = Try now
 action-trust = Trust the new key
@@ -51,7 +51,7 @@ inbox = Inbox
 inbox-unread = Inbox ({ $count })
 inbox-empty = No messages.
 inbox-empty-hint = What people write to you appears here.
-inbox-cleared = The inbox was cleared.
+list-cleared = The list was cleared.
 sent = Sent
 sent-empty = Nothing sent yet.
 sent-empty-hint = What you send appears here, with what became of each message.
@@ -86,3 +86,83 @@ time-today = %H:%M
 time-year = %b %-d
 time-older = %Y-%m-%d
 time-full = %Y-%m-%d %H:%M
+
+# Places: inbox, rooms and people
+rooms = Rooms
+people = People
+people-in-room = { $room } ({ $connected } of { $count } connected)
+everybody = Everybody
+you = You
+place-you = { $name } (you)
+place-unread =
+    { $count ->
+        [one] { $name }, 1 unread
+       *[other] { $name }, { $count } unread
+    }
+author-to-everybody = { $name } to everybody
+room-empty-hint = What is written in this room appears here.
+person-empty-hint = What this person writes to you appears here.
+room-company =
+    { $count ->
+        [one] 1 person in the room, { $connected } connected
+       *[other] { $count } people in the room, { $connected } connected
+    }
+room-members =
+    { $count ->
+        [0] nobody
+        [one] 1 person
+       *[other] { $count } people
+    }
+room-finder-hint = Enter a room of the list, or type the name of a new one:
+notice-entered = { $name } entered the room ({ $time })
+notice-left = { $name } left the room ({ $time })
+notice-connected = { $name } connected ({ $time })
+notice-disconnected = { $name } lost the connection or closed the program ({ $time })
+action-rooms = + Enter
+action-rooms-hint = Shows the rooms that there are, to enter one or make another
+action-find-room = Enter or create
+action-enter-room = Enter
+action-enter-room-spoken = Enter { $room }
+action-show-room = Open
+action-show-room-spoken = Open { $room }
+action-leave-room = Leave room
+action-leave-room-hint = You no longer receive what is written here; what has come already is kept
+action-ask-name = Change my name…
+action-take-name = Use this name
+action-skip-name = Not now
+naming-first = Hello! You are { $name } here. Would you like a name?
+naming-first-hint = Others will see that name and write to it. You can change it later by clicking on the name below.
+naming-change = You are { $name }. What would you like to be called?
+naming-change-hint = Leave it empty to go back to { $given }, which always works as well.
+form-everybody =
+    { $count ->
+        [one] This message goes to everybody: 1 more person. Send it?
+       *[other] This message goes to everybody: { $count } more people. Send it?
+    }
+action-send-everybody = Send to everybody
+action-do-not-send = Back
+
+# The choice of a server
+servers-title = Where is the server?
+servers-about = Malote carries messages between the computers of this network. One of them is the server, which keeps and delivers everybody's messages.
+servers-found = Servers found
+servers-here = On this computer
+servers-none = Searching the network… Servers started with malote-server --lan appear here by themselves, within a second or two.
+servers-search-again = Search again
+servers-type = Or type the address
+servers-type-hint = 192.168.0.10
+servers-connect = Connect
+servers-back = Go back to { $server }
+servers-failed = Something went wrong while leaving the server. Close Malote and open it again; what you wrote is kept.
+action-change-server = Change server…
+
+# I cannot connect
+action-diagnose = I cannot connect
+action-diagnose-again = Test again
+action-back = Back
+doctor-title = I cannot connect
+doctor-passed = fine
+doctor-failed = failed
+doctor-skipped = not tested
+doctor-testing = testing…
+doctor-waiting = waits its turn

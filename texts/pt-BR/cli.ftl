@@ -38,3 +38,12 @@ cli-away = ausente
 cli-you = você
 cli-trusted = De agora em diante, a chave do servidor { $server } é { $fingerprint }.
 cli-bad-fingerprint = Isto não é a impressão digital de uma chave. Copie a que o servidor mostra ao abrir: SHA256: e 64 algarismos.
+
+cli-command-doctor = Testa a conexão com o servidor, passo a passo
+cli-command-servers = Procura servidores na rede local
+cli-doctor-passed = { $step }: certo. { $detail }
+cli-doctor-failed = { $step }: FALHOU. { $detail }
+cli-doctor-not-reached = { $step }: { $detail }
+cli-found = { $name }  { $address }
+cli-found-here = neste computador
+cli-none-found = Nenhum servidor foi encontrado. Os que são abertos com malote-server --lan aparecem aqui.

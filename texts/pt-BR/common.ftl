@@ -110,3 +110,34 @@ wait-days =
         [one] amanhã
        *[other] em { $count } dias
     }
+
+# Passo a passo: por que não há conexão
+doctor-step-name = Nome
+doctor-step-route = Caminho
+doctor-step-port = Porta
+doctor-step-tls = Cifra
+doctor-step-version = Versão
+doctor-step-key = Chave
+doctor-leads = “{ $host }” leva a { $addresses }.
+doctor-is-address = { $host } já é um endereço, não há nome a procurar.
+doctor-leaves = Este computador tem um caminho até lá, a partir do endereço { $address }.
+doctor-listens = Há um programa atendendo na porta { $port }.
+doctor-encrypted = A conversa com ele é cifrada (TLS).
+doctor-same-version = É um servidor do Malote e fala a mesma versão que este programa.
+doctor-known-key = A chave é a mesma de antes.
+doctor-new-key = Este perfil ainda não conhece este servidor. Para ter certeza de que é ele, compare esta chave com a que ele mostra ao abrir: { $found }
+doctor-not-reached = Não testado: depende do passo anterior.
+doctor-unknown-host = Nenhum computador desta rede responde pelo nome “{ $host }”. Confira se foi bem digitado. Se foi, use no lugar dele o endereço em números do computador do servidor, por exemplo 192.168.0.10.
+doctor-no-route = Este computador não tem caminho até { $host }. Ligue o cabo ou o Wi-Fi e confira se os dois computadores estão na mesma rede.
+doctor-host-unreachable = Nenhum computador responde em { $host }. Confira se ele está ligado e na mesma rede (mesmo Wi-Fi ou mesmo cabo que este), e se o endereço dele não mudou.
+doctor-refused = O computador { $host } responde, mas nenhum programa o atende na porta { $port }. O mais comum é o servidor ter sido aberto sem a opção --lan: sem ela, só atende o próprio computador. Lá, abra-o com: malote-server --lan. Confira também se a porta é essa.
+doctor-refused-here = Nenhum programa atende na porta { $port } deste computador. Abra o malote-server aqui ou, se o servidor está em outro computador, use o endereço dele.
+doctor-no-answer = Nada volta de { $host }. Em geral é um firewall: no computador do servidor, libere a porta TCP { $port }. Confira também se ele está ligado e na mesma rede.
+doctor-not-tls = O programa que atende nessa porta não é o Malote. Confira a porta (a do Malote é { $default }).
+doctor-hung-up = O programa que atende nessa porta desliga sem dizer nada. Ou é outro programa (confira a porta; a do Malote é { $default }), ou o servidor está ocupado demais: tente de novo daqui a pouco.
+doctor-silent = O programa que atende nessa porta não diz nada. Ou é outro programa (confira a porta; a do Malote é { $default }), ou o servidor travou: feche-o e abra-o de novo.
+doctor-other-protocol = O que atende nessa porta não fala como este Malote. Ou é outro programa (confira a porta; a do Malote é { $default }), ou um Malote mais antigo ou mais novo: atualize o mais antigo dos dois.
+doctor-other-version = É um servidor do Malote, mas de outra versão. Atualize o programa mais antigo dos dois.
+doctor-all-passed = Tudo certo: este computador chega ao servidor { $server }.
+doctor-something-failed = Este computador não chega ao servidor { $server }. O que fazer está no passo que falhou.
+doctor-under-way = Testando a conexão com { $server }…

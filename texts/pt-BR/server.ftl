@@ -2,7 +2,7 @@
 
 server-about = O servidor do Malote: guarda e entrega as mensagens da rede local
 server-help-listen = Endereço e porta em que atende (porta 0 escolhe uma livre)
-server-help-lan = Atende em todas as interfaces de rede, para os outros computadores
+server-help-lan = Atende em todas as interfaces de rede, para os outros computadores, e se anuncia a eles por mDNS
 server-help-data = Pasta onde ficam as mensagens e a chave do servidor
 server-help-max-clients = Quantos clientes podem estar conectados ao mesmo tempo
 server-help-config = Arquivo TOML com estas mesmas opções

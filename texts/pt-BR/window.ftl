@@ -5,7 +5,7 @@ window-title = { $name } — Malote — { $server }
 window-title-offline = { $name } — Malote — { $server } (sem conexão)
 window-title-unknown = Malote — { $server }
 
-window-help-server = Servidor, como computador:porta
+window-help-server = Servidor, como computador:porta (sem ele, o escolhido antes, ou a janela pergunta)
 window-help-profile = Perfil a usar (sem ele, o primeiro livre: 0, 1, 2, …)
 window-help-lang = Língua da janela: pt-BR ou en
 window-help-theme = Aparência: system, light ou dark
@@ -23,8 +23,8 @@ action-reply = Responder
 action-reply-hint = Responde a quem escreveu (Ctrl+R)
 action-close = Fechar
 action-close-hint = Fecha a mensagem aberta (Esc)
-action-clear-inbox = Limpar caixa de entrada
-action-clear-inbox-hint = Tira todas as mensagens da caixa de entrada
+action-clear-list = Limpar lista
+action-clear-list-hint = Tira todas as mensagens desta lista
 action-undo = Desfazer
 action-connect-now = Tentar agora
 action-trust = Confiar na chave nova
@@ -51,7 +51,7 @@ inbox = Caixa de Entrada
 inbox-unread = Caixa de Entrada ({ $count })
 inbox-empty = Nenhuma mensagem.
 inbox-empty-hint = O que escreverem para você aparece aqui.
-inbox-cleared = A caixa de entrada foi limpa.
+list-cleared = A lista foi limpa.
 sent = Enviadas
 sent-empty = Nada enviado ainda.
 sent-empty-hint = O que você enviar aparece aqui, com o que foi feito de cada mensagem.
@@ -86,3 +86,83 @@ time-today = %H:%M
 time-year = %d/%m
 time-older = %d/%m/%Y
 time-full = %d/%m/%Y %H:%M
+
+# Lugares: caixa, salas e pessoas
+rooms = Salas
+people = Pessoas
+people-in-room = { $room } ({ $connected } de { $count } conectados)
+everybody = Todos
+you = Você
+place-you = { $name } (você)
+place-unread =
+    { $count ->
+        [one] { $name }, 1 não lida
+       *[other] { $name }, { $count } não lidas
+    }
+author-to-everybody = { $name } a todos
+room-empty-hint = O que escreverem nesta sala aparece aqui.
+person-empty-hint = O que esta pessoa escrever para você aparece aqui.
+room-company =
+    { $count ->
+        [one] 1 pessoa na sala, { $connected } conectada
+       *[other] { $count } pessoas na sala, { $connected } conectadas
+    }
+room-members =
+    { $count ->
+        [0] ninguém
+        [one] 1 pessoa
+       *[other] { $count } pessoas
+    }
+room-finder-hint = Entre numa sala da lista, ou escreva o nome de uma nova:
+notice-entered = { $name } entrou na sala ({ $time })
+notice-left = { $name } saiu da sala ({ $time })
+notice-connected = { $name } se conectou ({ $time })
+notice-disconnected = { $name } perdeu a conexão ou fechou o programa ({ $time })
+action-rooms = + Entrar
+action-rooms-hint = Mostra as salas que existem, para entrar ou criar outra
+action-find-room = Entrar ou criar
+action-enter-room = Entrar
+action-enter-room-spoken = Entrar em { $room }
+action-show-room = Abrir
+action-show-room-spoken = Abrir { $room }
+action-leave-room = Sair da sala
+action-leave-room-hint = Você deixa de receber o que escreverem aqui; o que já chegou fica guardado
+action-ask-name = Mudar meu nome…
+action-take-name = Usar este nome
+action-skip-name = Agora não
+naming-first = Olá! Aqui você é { $name }. Quer usar um nome?
+naming-first-hint = Os outros passam a ver e a escrever esse nome. Dá para mudar depois, clicando no nome aqui embaixo.
+naming-change = Você é { $name }. Como quer ser chamado?
+naming-change-hint = Deixe vazio para voltar a { $given }, que continua valendo sempre.
+form-everybody =
+    { $count ->
+        [one] Esta mensagem vai para todos: mais 1 pessoa. Enviar mesmo?
+       *[other] Esta mensagem vai para todos: mais { $count } pessoas. Enviar mesmo?
+    }
+action-send-everybody = Enviar a todos
+action-do-not-send = Voltar
+
+# Escolha do servidor
+servers-title = Onde está o servidor?
+servers-about = O Malote leva mensagens entre os computadores desta rede. Um deles é o servidor, que guarda e entrega as mensagens de todos.
+servers-found = Servidores encontrados
+servers-here = Neste computador
+servers-none = Procurando na rede… Servidores abertos com malote-server --lan aparecem aqui sozinhos, em um ou dois segundos.
+servers-search-again = Procurar de novo
+servers-type = Ou digite o endereço
+servers-type-hint = 192.168.0.10
+servers-connect = Conectar
+servers-back = Voltar a { $server }
+servers-failed = Algo deu errado ao sair do servidor. Feche o Malote e abra-o de novo; o que você escreveu está guardado.
+action-change-server = Trocar de servidor…
+
+# Não consigo conectar
+action-diagnose = Não consigo conectar
+action-diagnose-again = Testar de novo
+action-back = Voltar
+doctor-title = Não consigo conectar
+doctor-passed = certo
+doctor-failed = falhou
+doctor-skipped = não testado
+doctor-testing = testando…
+doctor-waiting = espera a vez

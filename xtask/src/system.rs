@@ -15,17 +15,20 @@ const FOR_WINDOWS: &[&str] =
 /// What a display of our own is made of, and what types, clicks and takes pictures on it.
 const FOR_OWN_DISPLAY: &[&str] = &["imagemagick", "openbox", "x11-xkb-utils", "xdotool", "xvfb"];
 
+/// What makes the hosts and the other programs that exist in tests only.
+const FOR_TESTS: &[&str] = &["iproute2", "python3", "python3-venv"];
+
 /// The programs among these packages, to look for where packages have other names.
-const PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp"];
+const PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp", "ip", "python3"];
 
 /// Makes sure that windows can be shown on the display that the person looks at.
 pub fn prepare_for_windows() -> Result<()> {
     prepare(FOR_WINDOWS, &[])
 }
 
-/// Makes sure that windows can be shown, used and photographed on a display of our own.
+/// Makes sure that windows can be shown, used and photographed on a display of our own, and that all tests can run.
 pub fn prepare_for_own_display() -> Result<()> {
-    prepare(&[FOR_WINDOWS, FOR_OWN_DISPLAY].concat(), PROGRAMS)
+    prepare(&[FOR_WINDOWS, FOR_OWN_DISPLAY, FOR_TESTS].concat(), PROGRAMS)
 }
 
 fn prepare(packages: &[&str], programs: &[&str]) -> Result<()> {
@@ -67,7 +70,7 @@ fn check_programs(programs: &[&str]) -> Result<()> {
             "This system lacks the programs {}. It is no Debian or Ubuntu, so please install them as is usual here. On \
              Debian they are in the packages {}.",
             missing.join(", "),
-            FOR_OWN_DISPLAY.join(", ")
+            [FOR_OWN_DISPLAY, FOR_TESTS].concat().join(", ")
         );
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! One file per command that is more than a few lines.
 
+mod doctor;
 mod send;
+mod servers;
 mod watch;
 
 use malote_client::archive::{Letter, Shelf};
@@ -29,6 +31,8 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
         Command::Clear => clear(flags, texts, &printer),
         Command::People => people(flags, texts, &printer),
         Command::Trust { fingerprint } => trust(flags, texts, &printer, fingerprint),
+        Command::Doctor => doctor::run(flags, texts, &printer),
+        Command::Servers => servers::run(texts, &printer),
     }
 }
 

@@ -3,7 +3,7 @@
 use malote_common::{Content, MailboxId, Message, MessageId, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Change, Draft, News, QUIET, sent_row};
+use super::{ASKED_NAME, Change, Draft, News, QUIET, sent_row};
 
 /// Carries out the changes in one transaction.
 pub fn apply(connection: &mut Connection, server: i64, changes: &[Change]) -> rusqlite::Result<Vec<News>> {
@@ -66,9 +66,8 @@ impl Batch<'_> {
             }
             Change::Draft(draft) => self.draft(draft),
             Change::TellRead(true) => self.run("DELETE FROM setting WHERE name = ?", [QUIET]).map(drop),
-            Change::TellRead(false) => {
-                self.run("INSERT OR REPLACE INTO setting (name, value) VALUES (?, 'yes')", [QUIET]).map(drop)
-            }
+            Change::TellRead(false) => self.set(QUIET),
+            Change::AskedName => self.set(ASKED_NAME),
         }
     }
 
@@ -175,6 +174,10 @@ impl Batch<'_> {
         self.run("DELETE FROM outbox WHERE sent = ?", [row])?;
         self.news.push(News::Sent(row));
         Ok(())
+    }
+
+    fn set(&self, setting: &str) -> rusqlite::Result<()> {
+        self.run("INSERT OR REPLACE INTO setting (name, value) VALUES (?, 'yes')", [setting]).map(drop)
     }
 
     fn draft(&self, draft: &Draft) -> rusqlite::Result<()> {

@@ -29,6 +29,9 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// The setting that keeps authors from learning that their messages were opened.
 const QUIET: &str = "quiet";
 
+/// The setting that says that the user was asked for a name.
+const ASKED_NAME: &str = "asked-name";
+
 /// The writing side of a profile's archive, for one server.
 pub struct Archive {
     connection: Connection,
@@ -80,12 +83,21 @@ pub enum Change {
     Draft(Draft),
     /// Whether authors learn that their messages were opened.
     TellRead(bool),
+    /// The user was asked for a name.
+    AskedName,
 }
 
 impl Change {
     /// Whether the engine goes on as before where this could not be written: it is the user's alone.
     pub fn is_the_users_alone(&self) -> bool {
-        matches!(self, Change::Draft(_) | Change::Cleared { .. } | Change::Restored { .. } | Change::TellRead(_))
+        matches!(
+            self,
+            Change::Draft(_)
+                | Change::Cleared { .. }
+                | Change::Restored { .. }
+                | Change::TellRead(_)
+                | Change::AskedName
+        )
     }
 }
 
@@ -126,11 +138,21 @@ pub enum Shelf {
     From(u64),
 }
 
+/// Where a received message was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// To us.
+    Mail,
+    Everybody,
+    Room,
+}
+
 /// A received message as a list shows it. All texts are as their author wrote them: show them through
 /// [`malote_common::text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub row: i64,
+    pub place: Place,
     pub mailbox: MailboxId,
     pub from: String,
     /// The sender's number, as in `UsuarioN`; nothing for a visitor of the web listener.
@@ -149,6 +171,7 @@ pub struct Summary {
 pub struct Letter {
     pub row: i64,
     pub id: MessageId,
+    pub place: Place,
     pub mailbox: MailboxId,
     pub seq: Seq,
     pub from: String,

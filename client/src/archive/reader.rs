@@ -4,9 +4,11 @@ use std::path::Path;
 
 use malote_common::fingerprint::Fingerprint;
 use malote_common::{MailboxId, MessageId, Name, Timestamp};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::{ArchiveError, Draft, KnownRoom, Letter, QUIET, Recipient, Sent, Shelf, State, Summary, explained};
+use super::{
+    ASKED_NAME, ArchiveError, Draft, KnownRoom, Letter, Place, QUIET, Recipient, Sent, Shelf, State, Summary, explained,
+};
 
 /// A read-only connection to a profile's archive.
 pub struct Reader {
@@ -126,8 +128,16 @@ impl Reader {
 
     /// Whether authors learn that their messages were opened.
     pub fn tells_read(&self) -> Result<bool, ArchiveError> {
-        let quiet = self.connection.query_row("SELECT 1 FROM setting WHERE name = ?", [QUIET], |_| Ok(())).optional();
-        quiet.map(|quiet| quiet.is_none()).map_err(|error| explained(&self.path, &error))
+        Ok(!self.is_set(QUIET)?)
+    }
+
+    /// Whether the user was asked for a name.
+    pub fn asked_name(&self) -> Result<bool, ArchiveError> {
+        self.is_set(ASKED_NAME)
+    }
+
+    fn is_set(&self, setting: &str) -> Result<bool, ArchiveError> {
+        Ok(!self.all("SELECT 1 FROM setting WHERE name = ?", [setting], |_| Ok(()))?.is_empty())
     }
 
     /// Who we were at the server at this address when we last were there.
@@ -184,10 +194,19 @@ impl Reader {
 }
 
 const LETTERS: &str = "SELECT id, message, mailbox, seq, sender, recipients, subject, body, in_reply_to, sent_at,
-                       accepted_at, read, number, mine";
+                       accepted_at, read, number, mine, place";
 
 /// A list needs no more than 200 characters of a body.
-const SUMMARIES: &str = "SELECT id, sender, subject, substr(body, 1, 200), accepted_at, read, mailbox, number, mine";
+const SUMMARIES: &str =
+    "SELECT id, sender, subject, substr(body, 1, 200), accepted_at, read, mailbox, number, mine, place";
+
+fn place(number: i64) -> Place {
+    match number {
+        0 => Place::Mail,
+        1 => Place::Everybody,
+        _ => Place::Room,
+    }
+}
 
 fn summary(row: &Row) -> rusqlite::Result<Summary> {
     Ok(Summary {
@@ -200,6 +219,7 @@ fn summary(row: &Row) -> rusqlite::Result<Summary> {
         mailbox: MailboxId(row.get::<_, i64>(6)? as u64),
         number: row.get::<_, Option<i64>>(7)?.map(|number| number as u64),
         mine: row.get::<_, i64>(8)? != 0,
+        place: place(row.get(9)?),
     })
 }
 
@@ -219,5 +239,6 @@ fn letter(row: &Row) -> rusqlite::Result<Letter> {
         read: row.get::<_, i64>(11)? != 0,
         number: row.get::<_, Option<i64>>(12)?.map(|number| number as u64),
         mine: row.get::<_, i64>(13)? != 0,
+        place: place(row.get(14)?),
     })
 }

@@ -56,7 +56,7 @@ impl Batch<'_> {
     /// Where a mailbox's messages belong, and our own number.
     fn place(&self, mailbox: MailboxId) -> rusqlite::Result<(i64, u64)> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT iif(server.mailbox = ?2, 0, iif(room.name = ?3, 1, 2)), coalesce(server.number, -1)
+            "SELECT CASE WHEN room.name IS NULL THEN 0 WHEN room.name = ?3 THEN 1 ELSE 2 END, coalesce(server.number, -1)
              FROM server LEFT JOIN room ON room.server = server.id AND room.mailbox = ?2 WHERE server.id = ?1",
         )?;
         let everybody = Name::everybody();

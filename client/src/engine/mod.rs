@@ -186,6 +186,7 @@ impl Engine {
                     self.link = Link::Down { retry_at: now.instant };
                 }
             }
+            Command::AskedName => self.keep(Change::AskedName),
             Command::Enter { room, create } => self.wish(ClientFrame::Enter { room, create }),
             Command::Leave { room } => self.wish(ClientFrame::Leave { room }),
             Command::TakeName { name } => self.wish(ClientFrame::TakeName { name }),
@@ -288,7 +289,7 @@ impl Engine {
                     self.send(&ClientFrame::People { after: self.listed });
                 }
             }
-            (ServerFrame::Presence { people }, Link::Up { .. }) => self.tell(Event::People { people, complete: false }),
+            (ServerFrame::Presence { people }, Link::Up { .. }) => self.tell(Event::Presence { people }),
             (ServerFrame::ReadNoted { seqs, .. }, Link::Up { .. }) => {
                 self.telling = false;
                 // Nothing was noted where the server's disk is full: that is told again another time.

@@ -44,6 +44,8 @@ pub enum Command {
     SaveDraft(Draft),
     /// Whether authors learn that their messages were opened.
     TellRead(bool),
+    /// The user was asked for a name, and is not asked again by itself.
+    AskedName,
     /// Enter a room; `create` makes it where there is none. Asked until it is answered, by [`Event::Entered`] or
     /// [`Event::RoomRefused`].
     Enter {
@@ -74,10 +76,14 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Status(Status),
-    /// People who are new or changed; `complete` when all have been told.
+    /// A page of the directory; `complete` when all have been told.
     People {
         people: Vec<Person>,
         complete: bool,
+    },
+    /// People who came, left or changed their names just now.
+    Presence {
+        people: Vec<Person>,
     },
     /// Something changed in the archive.
     News(News),

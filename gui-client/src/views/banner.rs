@@ -15,13 +15,15 @@ pub struct Banner {
     pub sentence: String,
     pub question: Option<String>,
     pub action: Option<Action>,
+    /// Whether testing the connection step by step tells more.
+    pub diagnose: bool,
 }
 
 impl Banner {
     /// What there is to say, if anything.
     pub fn of(model: &Model, texts: &Texts) -> Option<Banner> {
         if let Some(trouble) = &model.trouble {
-            return Some(Banner { sentence: trouble.clone(), question: None, action: None });
+            return Some(Banner { sentence: trouble.clone(), question: None, action: None, diagnose: false });
         }
         let (problem, stopped) = match &model.status {
             Status::Waiting { problem, .. } => (problem, false),
@@ -38,12 +40,19 @@ impl Banner {
             sentence: explain::problem(problem, &model.server, texts),
             question: asked.then(|| texts.get("trust-question")),
             action: Some(action),
+            diagnose: model.checkup.is_none()
+                && !matches!(problem, Problem::KeyChanged { .. } | Problem::Closed(_) | Problem::Disk(_)),
         })
     }
 
     pub fn show(self, ui: &mut Ui, view: &mut View) {
         let palette = theme::palette(ui);
-        let width = ui.available_width() - if self.action.is_some() { theme::BANNER_BUTTON } else { 0.0 };
+        let buttons = match (&self.action, self.diagnose) {
+            (None, _) => 0.0,
+            (Some(_), false) => theme::BANNER_BUTTON,
+            (Some(_), true) => theme::BANNER_BUTTONS,
+        };
+        let width = ui.available_width() - buttons;
         ui.spacing_mut().interact_size.y = theme::BUTTON_HEIGHT;
         ui.horizontal(|ui| {
             ui.vertical(|ui| {
@@ -54,6 +63,9 @@ impl Banner {
             });
             if let Some(action) = self.action {
                 view.button(ui, action);
+            }
+            if self.diagnose {
+                view.button(ui, Action::Diagnose);
             }
         });
     }

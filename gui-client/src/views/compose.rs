@@ -63,6 +63,9 @@ fn body(ui: &mut Ui, model: &mut Model, view: &mut View) {
     if model.undo_form.is_some() {
         below += theme::FIELD_HEIGHT + theme::WIDE;
     }
+    if model.form.asked_everybody && model.last_sent.is_none() {
+        below += theme::LINE + theme::GAP;
+    }
     if matches!(model.form.problem, Some((Field::Body, _))) {
         below += theme::FIELD_HEIGHT + theme::GAP;
     }
@@ -206,6 +209,9 @@ fn suggestion(ui: &mut Ui, texts: &Texts, name: &str, connected: bool, chosen: b
 
 /// Enviar and Limpar, and what became of the last message.
 fn footer(ui: &mut Ui, model: &Model, view: &mut View) {
+    if model.form.asked_everybody && model.form.sending.is_none() {
+        return ask_everybody(ui, model, view);
+    }
     ui.horizontal(|ui| {
         ui.add_space(LABEL_WIDTH + theme::GAP);
         view.main_button(ui, Action::Send, model.form.sending.is_none());
@@ -219,6 +225,25 @@ fn footer(ui: &mut Ui, model: &Model, view: &mut View) {
         ui.add_space(LABEL_WIDTH + theme::GAP);
         let line = RichText::new(line).font(theme::small_font()).color(theme::palette(ui).weak);
         ui.add(egui::Label::new(line).truncate());
+    });
+}
+
+/// Asks once more before a message goes to everybody.
+fn ask_everybody(ui: &mut Ui, model: &Model, view: &mut View) {
+    let palette = theme::palette(ui);
+    let question =
+        view.texts.with("form-everybody", &[("count", model.people.iter().count().saturating_sub(1).into())]);
+    let label = ui
+        .horizontal(|ui| {
+            ui.add_space(LABEL_WIDTH + theme::GAP);
+            ui.add(egui::Label::new(RichText::new(question).color(palette.text)).wrap())
+        })
+        .inner;
+    ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(egui::accesskit::Live::Assertive));
+    ui.horizontal(|ui| {
+        ui.add_space(LABEL_WIDTH + theme::GAP);
+        view.main_button(ui, Action::SendToEverybody, true);
+        view.button(ui, Action::DoNotSend);
     });
 }
 

@@ -12,18 +12,19 @@ use crate::theme;
 
 pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {
     Frame::new().inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| match &model.open {
-        Some(Opened::Letter(letter)) => received(ui, letter, view),
+        Some(Opened::Letter(letter)) => received(ui, letter, model, view),
         Some(Opened::Sent(sent)) => self::sent(ui, sent, view),
         None => {}
     });
 }
 
-fn received(ui: &mut Ui, letter: &Letter, view: &mut View) {
+fn received(ui: &mut Ui, letter: &Letter, model: &Model, view: &mut View) {
     head(ui, &letter.subject, Action::Reply, view);
     let palette = theme::palette(ui);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = theme::SMALL;
-        ui.label(RichText::new(text::harmless_line(&letter.from)).font(theme::bold_font()));
+        let from = if letter.mine { view.texts.get("you") } else { model.author(&letter.from, letter.number) };
+        ui.label(RichText::new(from).font(theme::bold_font()));
         let to = format!("{} {}", view.texts.get("letter-to").to_lowercase(), text::harmless_line(&letter.to));
         ui.label(RichText::new(to).color(palette.weak));
         let time = format!("· {}", view.clock.full(letter.accepted_at, view.texts));

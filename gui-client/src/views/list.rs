@@ -1,17 +1,17 @@
 //! The list at the left: the inbox, or what was sent.
 
-use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{
-    Align, Color32, Key, Layout, Margin, Rect, Response, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2,
+    Align, Key, Label, Layout, Margin, Rect, Response, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2,
     vec2,
 };
-use malote_client::archive::{Sent, State, Summary};
+use malote_client::archive::{KnownRoom, Place, Sent, State, Summary};
 use malote_client::explain;
 use malote_common::text;
 use malote_texts::Texts;
 
 use super::View;
 use crate::action::Action;
+use crate::company::{Movement, Notice};
 use crate::model::{List, Model};
 use crate::theme::{self, Palette};
 use crate::times::Clock;
@@ -34,9 +34,9 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn received(summary: &Summary, clock: &Clock, texts: &Texts) -> Row {
+    /// `from` is the author's name as it is shown.
+    pub fn received(summary: &Summary, from: String, clock: &Clock, texts: &Texts) -> Row {
         let subject = subject(&summary.subject, texts);
-        let from = text::harmless_line(&summary.from);
         let time = clock.short(summary.accepted_at, texts);
         let key = if summary.read { "row-read" } else { "row-unread" };
         let args =
@@ -74,52 +74,90 @@ impl Row {
 pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
     ui.spacing_mut().item_spacing.y = 0.0;
     head(ui, model, view);
-    if model.undo_inbox.is_some() && model.list == List::Inbox {
+    if model.undo_inbox.is_some() {
         let margin = Margin::symmetric(theme::GAP as i8, theme::SMALL as i8);
         eframe::egui::Frame::new()
             .inner_margin(margin)
-            .show(ui, |ui| view.undo_line(ui, "inbox-cleared", Action::UndoClearInbox));
+            .show(ui, |ui| view.undo_line(ui, "list-cleared", Action::UndoClearInbox));
+    }
+    if model.list == List::Rooms {
+        return super::rooms::show(ui, model, view);
     }
     ui.separator();
     let count = match model.list {
-        List::Inbox => model.inbox.len(),
         List::Sent => model.sent.rows.len(),
+        _ => model.letters().len(),
     };
     match (count, model.list) {
-        (0, List::Inbox) => empty(ui, view, "inbox-empty", "inbox-empty-hint"),
         (0, List::Sent) => empty(ui, view, "sent-empty", "sent-empty-hint"),
+        (0, List::Room(_)) => empty(ui, view, "inbox-empty", "room-empty-hint"),
+        (0, List::Person(_)) => empty(ui, view, "inbox-empty", "person-empty-hint"),
+        (0, _) => empty(ui, view, "inbox-empty", "inbox-empty-hint"),
         _ => rows(ui, model, view, count),
     }
 }
 
+/// Where we are, what can be done here, and in a room who comes and goes.
 fn head(ui: &mut Ui, model: &Model, view: &mut View) {
+    let is_narrow = ui.ctx().content_rect().width() < theme::PLACES_FROM;
     eframe::egui::Frame::new().inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::SMALL;
-            let inbox = match model.unread() {
-                0 => view.texts.get("inbox"),
-                count => view.texts.with("inbox-unread", &[("count", count.into())]),
-            };
-            tab(ui, view, &inbox, model.list == List::Inbox, Action::ShowInbox);
-            tab(ui, view, &view.texts.get("sent"), model.list == List::Sent, Action::ShowSent);
-        });
-    });
-    if model.list == List::Inbox && !model.inbox.is_empty() {
         let size = vec2(ui.available_width(), theme::FIELD_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-            ui.add_space(theme::SMALL);
             ui.spacing_mut().button_padding = vec2(theme::GAP, 2.0);
-            view.quiet_button(ui, Action::ClearInbox);
+            if let Some(room) = model.room().filter(|room| !room.is_everybody()) {
+                view.quiet_button(ui, Action::LeaveRoom(room.mailbox));
+            }
+            let can_be_cleared = matches!(model.list, List::Inbox | List::Room(_));
+            if can_be_cleared && !model.letters().is_empty() {
+                view.quiet_button(ui, Action::ClearList);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                if is_narrow {
+                    return super::places::chooser(ui, model, view);
+                }
+                ui.add_space(theme::SMALL);
+                let title = RichText::new(super::places::title(model, view.texts)).font(theme::bold_font());
+                ui.add(Label::new(title).truncate());
+            });
         });
+        if let Some(room) = model.room() {
+            company(ui, room, model, view);
+        }
+    });
+}
+
+/// How many people are in the room, and the last that was noticed about them.
+fn company(ui: &mut Ui, room: &KnownRoom, model: &Model, view: &View) {
+    let Some(company) = model.companies.get(&room.mailbox) else { return };
+    let weak = theme::palette(ui).weak;
+    let line = |ui: &mut Ui, text: String| {
+        ui.horizontal(|ui| {
+            ui.add_space(theme::SMALL);
+            ui.add(Label::new(RichText::new(text).font(theme::small_font()).color(weak)).truncate())
+        })
+        .inner
+    };
+    let counts = [("count", company.count().into()), ("connected", company.connected().into())];
+    line(ui, view.texts.with("room-company", &counts));
+    for notice in company.notices(NOTICES) {
+        let label = line(ui, notice_line(notice, model, view));
+        ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(eframe::egui::accesskit::Live::Polite));
     }
 }
 
-fn tab(ui: &mut Ui, view: &mut View, label: &str, selected: bool, action: Action) {
-    let font = if selected { theme::bold_font() } else { theme::body_font() };
-    ui.spacing_mut().button_padding = vec2(theme::GAP, 5.0);
-    if ui.selectable_label(selected, RichText::new(label).font(font)).clicked() {
-        view.actions.push(action);
-    }
+/// Notices shown above a room's messages.
+const NOTICES: usize = 3;
+
+fn notice_line(notice: &Notice, model: &Model, view: &View) -> String {
+    let key = match notice.what {
+        Movement::Entered => "notice-entered",
+        Movement::Left => "notice-left",
+        Movement::Connected => "notice-connected",
+        Movement::Disconnected => "notice-disconnected",
+    };
+    let name = model.people.label(notice.who.number, &notice.who.name);
+    let time = view.clock.short(notice.at, view.texts);
+    view.texts.with(key, &[("name", name.into()), ("time", time.into())])
 }
 
 fn empty(ui: &mut Ui, view: &View, title: &str, hint: &str) {
@@ -135,40 +173,45 @@ fn empty(ui: &mut Ui, view: &View, title: &str, hint: &str) {
 
 /// Lays out only the rows in view, and keeps them where they are when new ones come in above.
 fn rows(ui: &mut Ui, model: &mut Model, view: &mut View, count: usize) {
-    let mut area = ScrollArea::vertical().id_salt(("rows", model.list == List::Inbox)).auto_shrink(false);
-    let id = ui.make_persistent_id("offset of the inbox");
-    if model.list == List::Inbox {
-        let arrived = std::mem::take(&mut model.arrived) as f32;
-        let offset: f32 = ui.data(|data| data.get_temp(id)).unwrap_or(0.0);
-        if arrived > 0.0 && offset > 0.0 {
-            area = area.vertical_scroll_offset(offset + arrived * theme::ROW);
-        }
+    let mut area = ScrollArea::vertical().id_salt(("rows", model.list)).auto_shrink(false);
+    let id = ui.make_persistent_id(("offset", model.list));
+    let arrived = std::mem::take(&mut model.arrived) as f32;
+    let offset: f32 = ui.data(|data| data.get_temp(id)).unwrap_or(0.0);
+    if arrived > 0.0 && offset > 0.0 {
+        // What is being read stays where it is.
+        area = area.vertical_scroll_offset(offset + arrived * theme::ROW);
     }
     let model = &*model;
     let output = area.show_rows(ui, theme::ROW, count, |ui, range| {
         for index in range {
-            match model.list {
-                List::Inbox => {
-                    // Newest first.
-                    let Some(summary) = count.checked_sub(index + 1).and_then(|i| model.inbox.get(i)) else { continue };
-                    let row = Row::received(summary, view.clock, view.texts);
-                    let selected = model.open_row(List::Inbox) == Some(summary.row);
-                    let response = paint(ui, &row, selected);
-                    react(ui, view, &response, Action::Open(summary.row));
-                }
-                List::Sent => {
-                    let Some(at) = model.sent.rows.get(index) else { continue };
-                    let Some(sent) = model.sent.get(*at, view.reader) else { continue };
-                    let row = Row::sent(&sent, view.clock, view.texts);
-                    let selected = model.open_row(List::Sent) == Some(*at);
-                    let response = paint(ui, &row, selected);
-                    react(ui, view, &response, Action::OpenSent(*at));
-                }
+            if model.list == List::Sent {
+                let Some(at) = model.sent.rows.get(index) else { continue };
+                let Some(sent) = model.sent.get(*at, view.reader) else { continue };
+                let row = Row::sent(&sent, view.clock, view.texts);
+                let response = paint(ui, &row, model.open_row() == Some(*at));
+                react(ui, view, &response, Action::OpenSent(*at));
+            } else {
+                // Newest first.
+                let Some(summary) = count.checked_sub(index + 1).and_then(|i| model.letters().get(i)) else { continue };
+                let from = author(summary, model, view.texts);
+                let row = Row::received(summary, from, view.clock, view.texts);
+                let response = paint(ui, &row, model.open_row() == Some(summary.row));
+                react(ui, view, &response, Action::Open(summary.row));
             }
         }
     });
-    if model.list == List::Inbox {
-        ui.data_mut(|data| data.insert_temp(id, output.state.clamped_offset().y));
+    ui.data_mut(|data| data.insert_temp(id, output.state.clamped_offset().y));
+}
+
+/// Who wrote it, and in the inbox that it was for everybody.
+fn author(summary: &Summary, model: &Model, texts: &Texts) -> String {
+    if summary.mine {
+        return texts.get("you");
+    }
+    let author = model.author(&summary.from, summary.number);
+    match model.list == List::Inbox && summary.place == Place::Everybody {
+        true => texts.with("author-to-everybody", &[("name", author.into())]),
+        false => author,
     }
 }
 
@@ -232,18 +275,9 @@ fn texts(ui: &Ui, row: &Row, rect: Rect, palette: Palette) {
         (&row.third, theme::small_font(), third, right - left, 46.0),
     ];
     for (line, font, color, width, top) in lines {
-        let galley = ui.painter().layout_job(one_line(line, font, color, width));
+        let galley = ui.painter().layout_job(super::one_line(line, font, color, width));
         ui.painter().galley(pos2(left, rect.top() + top - 1.0), galley, color);
     }
-}
-
-/// Text that is cut with an ellipsis where it does not fit.
-fn one_line(text: &str, font: eframe::egui::FontId, color: Color32, width: f32) -> LayoutJob {
-    let mut job = LayoutJob::single_section(text.to_owned(), TextFormat::simple(font, color));
-    job.wrap.max_width = width.max(0.0);
-    job.wrap.max_rows = 1;
-    job.wrap.break_anywhere = true;
-    job
 }
 
 /// The subject as it is shown: in one harmless line, and never empty.
@@ -324,6 +358,7 @@ mod tests {
         let texts = Texts::new(Language::Portuguese);
         let summary = Summary {
             row: 1,
+            place: Place::Mail,
             mailbox: malote_common::MailboxId(1),
             from: "Usuario0".into(),
             number: Some(0),
@@ -333,12 +368,12 @@ mod tests {
             accepted_at: Timestamp(0),
             read: false,
         };
-        let row = Row::received(&summary, &Clock::new(), &texts);
+        let row = Row::received(&summary, "Usuario0".into(), &Clock::new(), &texts);
         assert_eq!(row.second, "\u{fffd}");
         assert_eq!(row.third, "um\u{fffd}[31m dois");
         assert!(row.unread);
         let silent = Summary { subject: "  ".into(), read: true, ..summary };
-        let row = Row::received(&silent, &Clock::new(), &texts);
+        let row = Row::received(&silent, "Usuario0".into(), &Clock::new(), &texts);
         assert_eq!((row.second.as_str(), row.unread), ("Sem Assunto", false));
         assert!(row.spoken.starts_with("De Usuario0: Sem Assunto"), "{}", row.spoken);
     }

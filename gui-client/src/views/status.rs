@@ -1,6 +1,6 @@
 //! The line at the bottom: who I am, where, whether connected, and who else is there.
 
-use eframe::egui::{Align, Label, Layout, Margin, RichText, Sense, Ui, Vec2};
+use eframe::egui::{Align, Button, Label, Layout, Margin, RichText, Sense, Ui, Vec2};
 use malote_client::Status;
 use malote_texts::Texts;
 
@@ -47,7 +47,12 @@ pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {
         let color = if line.online { palette.good } else { palette.bad };
         ui.painter().circle_filled(dot.center(), theme::DOT, color);
         if !line.name.is_empty() {
-            ui.label(RichText::new(&line.name).font(theme::bold_font()));
+            let name = Button::new(RichText::new(&line.name).font(theme::bold_font())).frame_when_inactive(false);
+            let spoken = format!("{}: {}", view.texts.get(Action::AskName.label()), line.name);
+            let button = ui.add_enabled(line.online, name).on_hover_text(view.texts.get(Action::AskName.label()));
+            if button.accessible_name(spoken).clicked() {
+                view.actions.push(Action::AskName);
+            }
         }
         ui.label(RichText::new(&line.connection).font(theme::small_font()).color(palette.weak));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -71,11 +76,17 @@ fn options(ui: &mut Ui, model: &Model, view: &mut View) {
     ui.menu_button(title, |ui| {
         ui.set_max_width(320.0);
         ui.spacing_mut().menu_margin = Margin::same(8);
+        if ui.add_enabled(model.is_online(), Button::new(view.texts.get(Action::AskName.label()))).clicked() {
+            view.actions.push(Action::AskName);
+            ui.close();
+        }
         let mut tells = model.tells_read;
         let label = view.texts.get(Action::TellRead(true).label());
         if ui.checkbox(&mut tells, label).changed() {
             view.actions.push(Action::TellRead(tells));
         }
+        ui.separator();
+        view.quiet_button(ui, Action::ChangeServer);
         if let Ok(Some(key)) = view.reader.fingerprint_at(&model.server.to_string()) {
             ui.separator();
             ui.with_layout(Layout::top_down(Align::Min), |ui| {

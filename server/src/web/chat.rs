@@ -103,16 +103,21 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
     let conversation = async {
         let mut bucket = Bucket::new(VISITOR_RATE, Instant::now());
         let speaker = Name::visitor(place.number);
+        // What the visitor said last must be paid for before they are listened to again.
+        let mut owed = 0;
         loop {
+            let wait = bucket.take(owed, Instant::now()).err();
+            owed = if wait.is_some() { owed } else { 0 };
             tokio::select! {
-                message = talk.next() => match message? {
+                message = talk.next(), if wait.is_none() => match message? {
                     Message::Text(text) => {
+                        owed = cost(&text);
                         place.hub.tell(&text);
                         place.hub.room.post(speaker.clone(), &text).await;
-                        talk.slow_down(&mut bucket, cost(&text)).await;
                     }
                     _ => return Err(Ending::Unsupported),
                 },
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 text = queue.recv() => {
                     let text = text.ok_or(Ending::TooSlow)?;
                     waiting.fetch_sub(text.len(), Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
@@ -33,6 +33,10 @@ pub async fn confine(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in CONFINEMENT {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    // Otherwise browsers would hold connections open for pages that they may never want.
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -86,8 +90,11 @@ mod tests {
 
     fn headers(host: &[&str], origin: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        host.iter().for_each(|value| drop(headers.append(HOST, value.parse().unwrap())));
-        origin.iter().for_each(|value| drop(headers.append(ORIGIN, value.parse().unwrap())));
+        for (name, values) in [(HOST, host), (ORIGIN, origin)] {
+            for value in values {
+                headers.append(&name, value.parse().unwrap());
+            }
+        }
         headers
     }
 

@@ -21,6 +21,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use malote_common::limits;
@@ -36,6 +37,10 @@ use crate::listener::{Arrival, Gate, listen, stopped};
 use chat::Hub;
 use socket::Upgrade;
 
+/// Bytes of a request's line and headers: room for the cookies of everything else that is served from `localhost`, and a
+/// bound for strangers.
+const REQUEST_BYTES: usize = 32 * 1024;
+
 /// A web listener that has its address, and serves once it is run.
 pub struct Web {
     pub listener: TcpListener,
@@ -50,6 +55,8 @@ pub struct Web {
 #[derive(Clone)]
 struct Shared {
     context: Context,
+    /// Where sessions are counted until their clients have logged in.
+    gate: Gate,
     /// The room of the visitors, if they are allowed.
     hub: Option<Arc<Hub>>,
     echoes: Arc<Semaphore>,
@@ -74,10 +81,11 @@ impl Web {
             false => (None, None),
         };
         let echoes = Arc::new(Semaphore::new(limits::WEB_ECHOES));
-        let shared = Shared { context, hub: hub.clone(), echoes, scheme: self.scheme() };
+        let shared = Shared { context, gate: gate.clone(), hub: hub.clone(), echoes, scheme: self.scheme() };
         let router = router(shared.clone());
         let tls = self.tls;
-        let listening = listen(self.listener, gate, stopping.clone(), |stream, arrival| {
+        let requests = gate.with_handshakes(limits::WEB_REQUESTS_PER_ADDRESS);
+        let listening = listen(self.listener, requests, stopping.clone(), |stream, arrival| {
             serve(stream, arrival, tls.clone(), router.clone(), shared.clone())
         });
         let bridging = async {
@@ -146,15 +154,17 @@ async fn answer_on(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
 ) -> io::Result<Option<Upgrade>> {
-    let (errands, mut errand) = mpsc::channel::<Upgrade>(1);
-    let router = router.layer(axum::Extension(errands));
+    let (upgrades, mut upgrade) = mpsc::channel::<Upgrade>(1);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request| {
+        request.extensions_mut().insert(upgrades.clone());
+        router.call(request)
+    });
     hyper::server::conn::http1::Builder::new()
-        // Without it, a browser would hold connections open for pages that it may never want.
-        .keep_alive(false)
-        .max_buf_size(limits::HANDSHAKE_FRAME_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .max_buf_size(REQUEST_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await
         .map_err(io::Error::other)?;
-    Ok(errand.try_recv().ok())
+    Ok(upgrade.try_recv().ok())
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use malote_common::limits;
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -40,6 +40,9 @@ const WRITE_BYTES: usize = 16 * 1024;
 
 /// Bytes that may wait in all: what was gathered, and the longest message with what WebSocket puts around it.
 const WRITE_LIMIT: usize = WRITE_BYTES + limits::FRAME_BYTES + 1024;
+
+/// How long a peer must have said nothing to have said everything, once it was told that we do not listen.
+const QUIET: Duration = Duration::from_millis(250);
 
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -117,7 +120,13 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
-        Errand::Session { origin } => session::serve(talk.socket, origin, caller, shared.context).await,
+        // The request is answered; whoever logs in now counts like a program that does.
+        Errand::Session { origin } => match shared.gate.begin_handshake(peer.ip()) {
+            Some(handshake) => {
+                session::serve(talk.socket, origin, Caller { handshake, ..caller }, shared.context).await;
+            }
+            None => talk.close(Ending::Busy).await,
+        },
         Errand::Chat(seat) => {
             // Whoever is nobody in particular has nothing to prove.
             drop(caller.handshake);
@@ -154,7 +163,10 @@ async fn echo(talk: &mut Talk) -> Ending {
             Ok(message) => message,
             Err(ending) => return ending,
         };
-        talk.slow_down(&mut bucket, 1).await;
+        // It is not read meanwhile, so it waits as well.
+        while let Err(wait) = bucket.take(1, Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
         if let Err(ending) = talk.send(message).await {
             return ending;
         }
@@ -191,6 +203,8 @@ pub enum Ending {
     /// The peer does not read what it is sent.
     TooSlow,
     ShuttingDown,
+    /// Too many of the peer's address are logging in.
+    Busy,
     /// There was nothing to talk about.
     Refused(String),
 }
@@ -233,13 +247,6 @@ impl Talk {
         }
     }
 
-    /// Waits until the peer may say something more. It is not read meanwhile, so it waits as well.
-    pub async fn slow_down(&mut self, bucket: &mut Bucket, cost: u32) {
-        while let Err(wait) = bucket.take(cost, Instant::now()) {
-            tokio::time::sleep(wait).await;
-        }
-    }
-
     /// Tells the peer why it is over, and gives it a little time to have heard it.
     async fn close(mut self, ending: Ending) {
         let (code, reason) = match &ending {
@@ -250,6 +257,7 @@ impl Talk {
             Ending::ProtocolError => (CloseCode::Protocol, ""),
             Ending::TooSlow => (CloseCode::Policy, "too slow"),
             Ending::ShuttingDown => (CloseCode::Away, "the server is stopping"),
+            Ending::Busy => (CloseCode::Again, ""),
         };
         let reason = if let Ending::Refused(reason) = &ending { reason } else { reason };
         close(&mut self.socket, code, reason).await;
@@ -278,8 +286,8 @@ pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
             }
         }
         // Where unread bytes are left behind, the system resets the connection, and what was said last may be lost.
-        socket.get_mut().shutdown().await?;
-        tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await?;
+        let mut rest = [0; READ_BYTES];
+        while let Ok(Ok(1..)) = timeout(QUIET, socket.get_mut().read(&mut rest)).await {}
         Ok::<(), Error>(())
     };
     // Whoever does not answer in time has gone.

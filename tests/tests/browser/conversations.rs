@@ -1,16 +1,15 @@
 //! Writing and reading: to a window's people and back, in rooms, to everybody.
 
-use malote_tests::wait_for;
+use malote_tests::{Cli, TestServer, wait_for};
 use serde_json::json;
 
 use crate::people::{enter_room, newcomer, open_place, send, wait_state};
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
 #[test]
 fn a_page_and_a_program_write_to_each_other() {
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     assert_eq!(bia.name(), "Usuario0");
     for (screen, number) in [(Screen::Desktop, 1), (Screen::Phone, 2)] {
         let page = newcomer(&server, screen);
@@ -28,14 +27,14 @@ fn a_page_and_a_program_write_to_each_other() {
         assert_eq!(page.run("return document.title", json!([])), "(1) Malote");
         page.click("#list button");
         page.wait_text("#letter-body", "De volta\nà página");
-        wait_for("the mark of the unread going", || (page.text("#list .unread") == "").then_some(()));
+        wait_for("the mark of the unread going", || (page.text("#list .unread").is_empty()).then_some(()));
         assert_eq!(page.run("return document.title", json!([])), "Malote");
     }
 }
 
 #[test]
 fn a_sender_sees_that_it_was_read() {
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let ana = newcomer(&server, Screen::Desktop);
     let bia = newcomer(&server, Screen::Desktop);
     send(&ana, "Usuario1, ninguem", "Pergunta", "Vem?");
@@ -55,7 +54,7 @@ fn a_sender_sees_that_it_was_read() {
 
 #[test]
 fn rooms_have_members_notices_and_their_own_messages() {
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let ana = newcomer(&server, Screen::Desktop);
     let bia = newcomer(&server, Screen::Phone);
     enter_room(&ana, "obras", true);
@@ -83,8 +82,8 @@ fn rooms_have_members_notices_and_their_own_messages() {
 
 #[test]
 fn everybody_is_written_to_after_asking_once_more() {
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     bia.name();
     let ana = newcomer(&server, Screen::Desktop);
     let caio = newcomer(&server, Screen::Phone);
@@ -105,8 +104,8 @@ fn everybody_is_written_to_after_asking_once_more() {
 
 #[test]
 fn names_are_taken_refused_and_given_up() {
-    let server = WebServer::start();
-    let ana = Browser::open(&server.url, "pt-BR", Screen::Desktop);
+    let server = TestServer::start_with_web();
+    let ana = Browser::open(server.web(), "pt-BR", Screen::Desktop);
     let take = |page: &Browser, name: &str| {
         page.write("#name", name);
         page.click("#name-form .primary");

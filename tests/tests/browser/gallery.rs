@@ -1,10 +1,10 @@
 //! Pictures of the page, to be looked at: light and dark, on a phone and on a desktop, in both languages. While they are
 //! taken, nothing may stick out of the screen, and no text may be missing.
 
+use malote_tests::{Cli, TestServer};
 use serde_json::json;
 
 use crate::people;
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
 #[test]
@@ -17,10 +17,10 @@ fn pictures_in_both_languages() {
 }
 
 fn pictures(language: &str, inbox: &str, screen: Screen) {
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     bia.name();
-    let page = Browser::open(&server.url, language, screen);
+    let page = Browser::open(server.web(), language, screen);
     let picture = |name: &str| {
         for scheme in ["light", "dark"] {
             page.prefer(scheme);

@@ -4,7 +4,6 @@ mod conversations;
 mod gallery;
 mod people;
 mod safety;
-mod server;
 mod survival;
 mod units;
 mod webdriver;

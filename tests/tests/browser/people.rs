@@ -1,14 +1,13 @@
 //! What people do with the page.
 
-use malote_tests::wait_for;
+use malote_tests::{TestServer, wait_for};
 use serde_json::json;
 
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
 /// Opens the page for somebody new, who skips the question for a name.
-pub fn newcomer(server: &WebServer, screen: Screen) -> Browser {
-    let page = Browser::open(&server.url, "pt-BR", screen);
+pub fn newcomer(server: &TestServer, screen: Screen) -> Browser {
+    let page = Browser::open(server.web(), "pt-BR", screen);
     page.click("#name-skip");
     page.wait_text("#status", "Conectado como");
     page
@@ -17,7 +16,7 @@ pub fn newcomer(server: &WebServer, screen: Screen) -> Browser {
 /// Shows one of the places of the side, opening the drawer where there is one.
 #[track_caller]
 pub fn open_place(page: &Browser, key: &str) {
-    if page.text("#menu") != "" {
+    if !page.text("#menu").is_empty() {
         page.click("#menu");
     }
     page.click(&format!("#side [data-key='{key}']"));
@@ -25,7 +24,7 @@ pub fn open_place(page: &Browser, key: &str) {
 
 #[track_caller]
 pub fn enter_room(page: &Browser, room: &str, create: bool) {
-    if page.text("#menu") != "" {
+    if !page.text("#menu").is_empty() {
         page.click("#menu");
     }
     page.click("#enter-room");
@@ -40,7 +39,7 @@ pub fn enter_room(page: &Browser, room: &str, create: bool) {
 /// Fills the form and sends it; the form is empty then, or something is asked.
 #[track_caller]
 pub fn send(page: &Browser, to: &str, subject: &str, body: &str) {
-    if page.text("#new") != "" {
+    if !page.text("#new").is_empty() {
         page.click("#new");
     }
     page.write("#to", to);

@@ -1,17 +1,16 @@
 //! What strangers write is text, and nothing else; everything can be done with keys.
 
-use malote_tests::wait_for;
+use malote_tests::{Cli, TestServer, wait_for};
 use serde_json::json;
 
 use crate::people::{newcomer, open_place};
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen, key};
 
 #[test]
 fn what_strangers_write_is_shown_as_text() {
     const SCRIPT: &str = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>";
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     bia.name();
     let page = newcomer(&server, Screen::Phone);
     bia.send("Usuario1", SCRIPT, &format!("{SCRIPT}\u{1b}[31m\u{202e}txet"));
@@ -36,20 +35,20 @@ fn what_strangers_write_is_shown_as_text() {
 
 #[test]
 fn another_page_cannot_frame_this_one() {
-    let server = WebServer::start();
-    let page = Browser::open(&format!("{}/style.css", server.url), "pt-BR", Screen::Desktop);
+    let server = TestServer::start_with_web();
+    let page = Browser::open(&format!("{}/style.css", server.web()), "pt-BR", Screen::Desktop);
     let frame = "const [url, done] = arguments; const frame = document.createElement('iframe'); frame.src = url; \
                  frame.onload = () => done(frame.contentDocument?.getElementById('page') ? 'framed' : 'refused'); \
                  document.documentElement.append(frame);";
-    assert_eq!(page.run_async(frame, json!([server.url])), "refused");
+    assert_eq!(page.run_async(frame, json!([server.web()])), "refused");
 }
 
 #[test]
 fn everything_can_be_done_with_keys() {
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     bia.name();
-    let page = Browser::open(&server.url, "pt-BR", Screen::Desktop);
+    let page = Browser::open(server.web(), "pt-BR", Screen::Desktop);
     page.wait_text("#name-dialog", "Usuario1");
     page.keys("ana");
     page.keys(key::ENTER);
@@ -67,7 +66,7 @@ fn everything_can_be_done_with_keys() {
     page.chord(key::CONTROL, key::ENTER);
     wait_for("the reply", || bia.bodies().contains(&"Resposta pelo teclado".to_owned()).then_some(()));
     page.keys(key::ESCAPE);
-    wait_for("the letter closed", || (page.text("#letter-pane") == "").then_some(()));
+    wait_for("the letter closed", || (page.text("#letter-pane").is_empty()).then_some(()));
     page.chord(key::ALT, "n");
     wait_for("the cursor in a new form", || (focus(&page) == "to").then_some(()));
     // Everything that can be used is reached by the tab key, and shows that it is.

@@ -1,17 +1,16 @@
 //! Nothing is lost and nothing is doubled by a restart of the server, a reload, or a second tab.
 
-use malote_tests::wait_for;
+use malote_tests::{Cli, TestServer, wait_for};
 use serde_json::json;
 
 use crate::people::{newcomer, open_place, send, wait_state};
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
 #[test]
 fn a_restart_and_a_reload_lose_nothing_and_double_nothing() {
     for screen in [Screen::Desktop, Screen::Phone] {
-        let mut server = WebServer::start();
-        let bia = server.cli();
+        let mut server = TestServer::start_with_web();
+        let bia = Cli::new(&server);
         bia.name();
         let page = newcomer(&server, screen);
         bia.send("Usuario1", "Antes", "um");
@@ -41,7 +40,7 @@ fn a_restart_and_a_reload_lose_nothing_and_double_nothing() {
 
 #[test]
 fn what_is_typed_survives_a_reload() {
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let page = newcomer(&server, Screen::Desktop);
     page.write("#to", "Usuario0");
     page.write("#subject", "Rascunho");
@@ -58,8 +57,8 @@ fn what_is_typed_survives_a_reload() {
 
 #[test]
 fn the_inbox_is_cleared_and_brought_back() {
-    let server = WebServer::start();
-    let bia = server.cli();
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
     bia.name();
     let page = newcomer(&server, Screen::Desktop);
     bia.send("Usuario1", "Um", "1");
@@ -78,10 +77,10 @@ fn the_inbox_is_cleared_and_brought_back() {
 
 #[test]
 fn one_tab_at_a_time_is_connected() {
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let page = newcomer(&server, Screen::Desktop);
     let first = page.tab();
-    let second = page.new_tab(&server.url);
+    let second = page.new_tab(server.web());
     page.wait_text("#cover", "outra aba");
     page.click("#cover-act");
     page.wait_text("#status", "Conectado como Usuario0");
@@ -95,7 +94,7 @@ fn one_tab_at_a_time_is_connected() {
 
 #[test]
 fn language_and_appearance_are_remembered() {
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let page = newcomer(&server, Screen::Desktop);
     let choose = "const field = document.getElementById(arguments[0]); field.value = arguments[1]; \
                   field.dispatchEvent(new Event('change'));";
@@ -113,7 +112,7 @@ fn language_and_appearance_are_remembered() {
 #[test]
 fn a_long_list_is_shown_in_slices() {
     const MESSAGES: u64 = 10_000;
-    let server = WebServer::start();
+    let server = TestServer::start_with_web();
     let page: Browser = newcomer(&server, Screen::Desktop);
     // Put into the store as the session does it, since sending as many would take minutes.
     let fill = "

@@ -1,14 +1,14 @@
 //! The page's functions that have no effects, each with the cases of the Rust code that they mirror.
 
 use malote_common::{Address, Content, codec, text};
+use malote_tests::TestServer;
 use serde_json::{Value, json};
 
-use crate::server::WebServer;
 use crate::webdriver::{Browser, Screen};
 
 fn on_the_page(run: impl Fn(&dyn Fn(&str, &str, Value) -> Value)) {
-    let server = WebServer::start();
-    let page = Browser::open(&server.url, "pt-BR", Screen::Desktop);
+    let server = TestServer::start_with_web();
+    let page = Browser::open(server.web(), "pt-BR", Screen::Desktop);
     // A function of a module, called with these arguments; what it throws is told under `error`.
     let call = |module: &str, function: &str, arguments: Value| {
         page.run_async(

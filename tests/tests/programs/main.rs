@@ -1,5 +1,6 @@
 //! The programs as scripts and people meet them: flags, outputs, statuses, sentences (section 8 of the design).
 
+mod doctor;
 mod profiles;
 mod reading;
 mod sending;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use malote_tests::{Cli, Ended, Running, TestServer};
+use malote_client::Reader;
+use malote_tests::{Cli, Ended, Running, TestServer, wait_for};
 use malote_texts::{Language, Value};
 
 use super::{ANY_PORT, LANGUAGES, below_a_file, check_private, mode, sentence, text, watching, why_not_made};
@@ -119,6 +120,26 @@ fn a_server_that_cannot_write_any_more_stops_and_keeps_what_it_accepted() {
     server.restart();
     ana.name();
     assert!(ana.bodies().into_iter().eq((0..=accepted).map(large)));
+}
+
+#[test]
+fn one_client_too_many_is_told_and_tries_again() {
+    let data = tempfile::tempdir().unwrap();
+    let arguments = ["--listen", ANY_PORT, "--data", text(data.path()), "--max-clients", "1"];
+    let mut server = Running::start(&mut TestServer::command(&arguments));
+    let ready = server.next_line();
+    let address = ready.split(' ').nth(2).expect("the ready line has an address");
+    let (ana, rui) = (Cli::at(address), Cli::at(address));
+    let mut first = watching(&ana, &[]);
+    let full = sentence(Language::Portuguese, "connect-full", &[("server", address.into())]);
+    let ended = rui.run(&["--timeout", "2", "whoami"]).expect_status(5);
+    assert_eq!(ended.stderr.lines().next(), Some(full.as_str()));
+    let second = rui.start(&["watch"]);
+    wait_for("the refusal", || second.stderr().contains(&full).then_some(()));
+    first.kill();
+    wait_for("a place", || Reader::open(&rui.profile().join("archive.db"), address).ok()?.name_at(address).ok()?);
+    // It was told once, however often it was tried.
+    assert_eq!(second.stderr().matches(&full).count(), 1);
 }
 
 #[test]

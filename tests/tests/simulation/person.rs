@@ -279,7 +279,7 @@ impl Person {
                 self.is_online = false;
                 self.people.disconnected();
             }
-            Event::People { people, .. } => self.people.update(people),
+            Event::People { people, .. } | Event::Presence { people } => self.people.update(people),
             Event::Queued { token, .. } => {
                 if let Some(wrote) = self.wrote.get_mut(&token) {
                     wrote.queued = true;

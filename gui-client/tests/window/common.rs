@@ -5,8 +5,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase, Vec2, vec2};
-use egui_kittest::kittest::{By, Queryable};
+use eframe::egui::{Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, TouchPhase, Vec2, vec2};
+use egui_kittest::kittest::{By, NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
 use malote::app::App;
 use malote::model::Model;
@@ -19,19 +19,28 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the side bar ends.
+const SIDE_BAR: f32 = 200.0;
 
 /// A server on a port of its own.
 pub struct Server {
     directory: TempDir,
     address: SocketAddr,
+    max_clients: usize,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Server {
     pub fn start() -> Server {
+        Server::with_room_for(100)
+    }
+
+    /// A server that takes so many clients and no more.
+    pub fn with_room_for(max_clients: usize) -> Server {
         let directory = tempfile::tempdir().unwrap();
-        let mut server = Server { directory, address: ([127, 0, 0, 1], 0).into(), running: None };
+        let mut server = Server { directory, address: ([127, 0, 0, 1], 0).into(), max_clients, running: None };
         server.restart();
         server
     }
@@ -40,7 +49,7 @@ impl Server {
         let config = Config {
             listen: self.address,
             data: self.directory.path().join("server"),
-            max_clients: 100,
+            max_clients: self.max_clients,
             rate: Default::default(),
             web: None,
         };
@@ -63,6 +72,10 @@ impl Server {
             drop(stop);
             thread.join().unwrap();
         }
+    }
+
+    pub fn address(&self) -> ServerAddress {
+        ServerAddress { host: self.address.ip().to_string(), port: self.address.port() }
     }
 
     /// A window of the profile with this name.
@@ -173,6 +186,35 @@ impl Desk {
         self.harness.step();
     }
 
+    /// Clicks on a line of the side bar.
+    #[track_caller]
+    pub fn choose(&mut self, place: &str) {
+        self.click_where(place, |rect| rect.center().x < SIDE_BAR);
+    }
+
+    /// Clicks on something that stands right of the side bar.
+    #[track_caller]
+    pub fn click_beside(&mut self, label: &str) {
+        self.click_where(label, |rect| rect.center().x > SIDE_BAR);
+    }
+
+    #[track_caller]
+    fn click_where(&mut self, label: &str, is_there: impl Fn(Rect) -> bool) {
+        self.harness.step();
+        {
+            let mut nodes = self.harness.query_all_by_label_contains(label);
+            nodes.find(|node| is_there(node.rect())).unwrap_or_else(|| panic!("no {label} there")).click();
+        }
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// What a line of the side bar says, where there is one that contains this.
+    pub fn place(&self, part: &str) -> Option<String> {
+        let mut nodes = self.harness.query_all_by_label_contains(part);
+        nodes.find(|node| node.rect().center().x < SIDE_BAR)?.accesskit_node().label()
+    }
+
     /// Types into a field.
     #[track_caller]
     pub fn write(&mut self, field: &str, text: &str) {
@@ -232,7 +274,7 @@ impl Desk {
     }
 
     pub fn scroll_list(&mut self, by: f32) {
-        self.harness.hover_at([100.0, 400.0].into());
+        self.harness.hover_at([320.0, 500.0].into());
         self.harness.step();
         self.harness.event(Event::MouseWheel {
             unit: MouseWheelUnit::Point,
