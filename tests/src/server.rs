@@ -122,21 +122,32 @@ impl TestServer {
         running.wait()
     }
 
-    /// Starts it again, at the same address and with the same data.
+    /// Starts it again, at the same addresses and with the same data.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the server runs already");
-        let (running, ready) = run(self.ready.address, self.data.path(), &self.options, self.log);
-        assert_eq!((ready.address, &ready.fingerprint), (self.ready.address, &self.ready.fingerprint));
-        (self.running, self.ready) = (Some(running), ready);
+        // A page goes on with the address that it came from.
+        let mut options = self.options.clone();
+        let web = self.ready.web.as_deref().and_then(|url| url.split_once("://"));
+        if let (Some((_, web)), Some(flag)) = (web, options.iter().position(|option| option == "--web")) {
+            options[flag + 1] = web.to_owned();
+        }
+        let (running, ready) = run(self.ready.address, self.data.path(), &options, self.log);
+        assert_eq!(ready, self.ready);
+        self.running = Some(running);
     }
 }
 
 /// Runs a server until it is ready. A port that was free a moment ago may serve somebody's outgoing connection
 /// meanwhile, so an address in use is tried again.
 fn run(address: SocketAddr, data: &Path, options: &[String], log: &str) -> (Running, Ready) {
+    let asked_for = |ended: &Ended| {
+        let said =
+            |option: &str| option.parse().is_ok_and(|at: SocketAddr| at.port() != 0) && ended.stderr.contains(option);
+        said(&address.to_string()) || options.iter().any(|option| said(option))
+    };
     wait_for(&format!("a server on {address}"), || match try_run(address, data, options, log) {
         Ok(running) => Some(running),
-        Err(ended) if ended.stderr.contains(&address.to_string()) && address.port() != 0 => None,
+        Err(ended) if asked_for(&ended) => None,
         Err(ended) => panic!("malote-server does not start: {ended:?}"),
     })
 }
