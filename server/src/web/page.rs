@@ -15,13 +15,49 @@ struct Asset {
 }
 
 macro_rules! asset {
-    ($path:literal, $content_type:literal, $file:literal) => {
+    ($path:expr, $content_type:literal, $file:literal) => {
         Asset { path: $path, content_type: $content_type, body: include_bytes!(concat!("page/", $file)) }
     };
 }
 
+macro_rules! script {
+    ($file:literal) => {
+        asset!(concat!("/", $file), "text/javascript; charset=utf-8", $file)
+    };
+}
+
 /// Everything in `page/`.
-const ASSETS: &[Asset] = &[asset!("/", "text/html; charset=utf-8", "index.html")];
+const ASSETS: &[Asset] = &[
+    asset!("/", "text/html; charset=utf-8", "index.html"),
+    asset!("/style.css", "text/css; charset=utf-8", "style.css"),
+    script!("actions.js"),
+    script!("address.js"),
+    script!("bytes.js"),
+    script!("content.js"),
+    script!("dom.js"),
+    script!("keys.js"),
+    script!("letters.js"),
+    script!("main.js"),
+    script!("model.js"),
+    script!("names.js"),
+    script!("outbox.js"),
+    script!("receipts.js"),
+    script!("sent.js"),
+    script!("session.js"),
+    script!("shortcuts.js"),
+    script!("states.js"),
+    script!("store.js"),
+    script!("text.js"),
+    script!("texts.js"),
+    script!("times.js"),
+    script!("view-dialogs.js"),
+    script!("view-form.js"),
+    script!("view-letter.js"),
+    script!("view-list.js"),
+    script!("view-side.js"),
+    script!("view-status.js"),
+    script!("wire.js"),
+];
 
 /// Serves the page's files, and its texts as JSON: the text under each key, with its places left as they are.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {

@@ -1,0 +1,106 @@
+// What is heard of messages that were written: delivered, read.
+
+import { asked } from "./store.js";
+
+/** Receipts that may wait for the answers that they are about. */
+const EARLY = 1_000;
+
+/**
+ * A message that was written here.
+ * @typedef {object} Sent
+ * @property {number} row its place in the order of writing
+ * @property {string} id
+ * @property {import("./address.js").Address[]} to
+ * @property {string} subject
+ * @property {string} body
+ * @property {string | null} inReplyTo
+ * @property {number} sentAt milliseconds since 1970
+ * @property {Recipient[]} recipients in the order of `to`
+ * @property {{counter: number, targets: number[]} | null} attempt what is under way, or was when the connection ended
+ * @property {number} notBefore milliseconds since 1970
+ * @property {number} refusals passing ones so far
+ * @property {number} strikes connections that ended over it
+ * @property {1} [open] some recipients have no final answer
+ * @property {[number, number][]} undelivered entries of which no receipt has come
+ * @property {[number, number][]} unread entries that nobody is known to have opened
+ */
+
+/**
+ * @typedef {object} Recipient
+ * @property {"waiting" | "accepted" | "delivered" | "read" | "refused"} state
+ * @property {string | null} why why it is refused or waits, as the end of a text's key
+ * @property {number | null} at when it came into that state
+ * @property {number | null} mailbox
+ * @property {number | null} seq
+ */
+
+/**
+ * Takes in a receipt.
+ * @param {{sent: IDBObjectStore, receipts: IDBObjectStore, readings: IDBObjectStore}} stores
+ * @param {object} receipt
+ * @returns {Promise<Sent[]>} messages that have another state now
+ */
+export async function noteReceipt({ sent, receipts, readings }, { Delivered, Read }) {
+  const { mailbox, seq, at } = Delivered ?? Read;
+  const changed = [];
+  if (Delivered) {
+    const range = IDBKeyRange.bound([mailbox, 0], [mailbox, seq]);
+    for (const message of await asked(sent.index("undelivered").getAll(range))) {
+      // One with several entries in this mailbox is listed for each of them.
+      if (advance(message, (recipient) => recipient.mailbox === mailbox && recipient.seq <= seq, "delivered", at)) {
+        sent.put(message);
+        changed.push(message);
+      }
+    }
+    // It is cumulative, so the newest is enough for all answers that are still to come.
+    receipts.put({ mailbox, seq, at });
+    return changed;
+  }
+  for (const message of await asked(sent.index("unread").getAll([mailbox, seq]))) {
+    advance(message, (recipient) => recipient.mailbox === mailbox && recipient.seq === seq, "read", at);
+    sent.put(message);
+    changed.push(message);
+  }
+  if (changed.length === 0 && (await asked(readings.count())) < EARLY) readings.put({ mailbox, seq, at });
+  return changed;
+}
+
+/**
+ * Takes in receipts that came before the answer: the message has just learnt its entries.
+ * @param {{receipts: IDBObjectStore, readings: IDBObjectStore}} stores
+ * @param {Sent} message
+ */
+export async function applyEarly({ receipts, readings }, message) {
+  for (const recipient of message.recipients.filter(({ state }) => state === "accepted")) {
+    const { mailbox, seq } = recipient;
+    const delivered = await asked(receipts.get(mailbox));
+    if (delivered && delivered.seq >= seq) Object.assign(recipient, { state: "delivered", at: delivered.at });
+    const opened = await asked(readings.get([mailbox, seq]));
+    if (opened) {
+      Object.assign(recipient, { state: "read", at: opened.at });
+      readings.delete([mailbox, seq]);
+    }
+  }
+  index(message);
+}
+
+/**
+ * Puts together under which entries the message is to be found.
+ * @param {Sent} message
+ */
+export function index(message) {
+  const entries = (states) =>
+    message.recipients.filter(({ state }) => states.includes(state)).map(({ mailbox, seq }) => [mailbox, seq]);
+  message.undelivered = entries(["accepted"]);
+  message.unread = entries(["accepted", "delivered"]);
+}
+
+function advance(message, concerns, state, at) {
+  const concerned = message.recipients.filter((recipient) => {
+    const earlier = recipient.state === "accepted" || (state === "read" && recipient.state === "delivered");
+    return earlier && concerns(recipient);
+  });
+  concerned.forEach((recipient) => Object.assign(recipient, { state, at }));
+  index(message);
+  return concerned.length > 0;
+}

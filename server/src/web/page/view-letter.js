@@ -1,0 +1,86 @@
+// One message, received or sent.
+
+import { OWN, TODOS } from "./letters.js";
+import { $, fill, h, isNarrow } from "./dom.js";
+import { shownAuthor, shownList } from "./names.js";
+import { shownRecipient } from "./states.js";
+import { harmless, harmlessLine } from "./text.js";
+import { t } from "./texts.js";
+import { fullTime } from "./times.js";
+
+/**
+ * @param {import("./model.js").Model} model
+ * @param {import("./actions.js").Actions} actions
+ * @param {{reply: (letter: object, to: string) => void, edit: (sent: object) => void}} form
+ */
+export function showLetter(model, actions, form) {
+  const pane = $("letter-pane");
+
+  function show() {
+    const { open } = model;
+    pane.hidden = !open;
+    if (!open) return fill(pane);
+    const message = open.letter ?? open.sent;
+    const close = h("button.plain", { type: "button", title: t("close-hint"), "aria-label": t("close"), "aria-keyshortcuts": "Escape", click: () => actions.close() }, "×");
+    const title = h("h2", { id: "letter-subject", tabindex: "-1" }, harmlessLine(message.subject) || t("no-subject"));
+    fill(
+      pane,
+      h("div.heading", {}, title, close),
+      ...(open.letter ? letterHead(open.letter) : sentHead(open.sent)),
+      h("div.body", { id: "letter-body", tabindex: "0" }, message.damaged ? t("damaged") : harmless(message.body)),
+      h("div.actions", {}, ...(open.letter ? letterActions(open.letter) : sentActions(open.sent))),
+    );
+  }
+
+  function letterHead(letter) {
+    return [
+      h("p", {}, h("strong", {}, shownAuthor(model, letter)), " ", h("span.weak", {}, fullTime(letter.acceptedAt))),
+      h("p.weak", {}, t("letter-to", { names: shownList(letter.to) })),
+    ];
+  }
+
+  function letterActions(letter) {
+    const buttons = [];
+    const person = replyName(model, letter);
+    if (person) buttons.push(h("button.primary", { type: "button", id: "reply", title: t("reply-hint"), "aria-keyshortcuts": "Alt+R", click: () => form.reply(letter, person) }, t("reply")));
+    const room = roomOf(model, letter);
+    if (room) buttons.push(h("button", { type: "button", id: "reply-room", click: () => form.reply(letter, room) }, t("reply-room", { room })));
+    return buttons;
+  }
+
+  function sentHead(sent) {
+    return [
+      h("p.weak", {}, fullTime(sent.sentAt)),
+      h("ul.states", {}, ...sent.to.map((_, position) => h(`li.${sent.recipients[position].state}`, {}, shownRecipient(sent, position)))),
+    ];
+  }
+
+  function sentActions(sent) {
+    return [h("button", { type: "button", id: "edit-again", title: t("edit-again-hint"), click: () => form.edit(sent) }, t("edit-again"))];
+  }
+
+  model.on(["open"], () => {
+    show();
+    pane.scrollTop = 0;
+    if (model.open && isNarrow()) $("letter-subject").focus();
+  });
+  model.on(["texts"], show);
+  model.on(["sent-changed"], (sent) => {
+    if (model.open?.sent?.row !== sent.row) return;
+    model.open = { sent };
+    show();
+  });
+}
+
+/** Under which name an answer reaches the author; nothing for oneself and for visitors. */
+export function replyName(model, { from, number, place }) {
+  if (number === null || (number === model.me?.number && place !== OWN)) return null;
+  // They may have another name by now.
+  return harmlessLine(model.people.get(number)?.name ?? from);
+}
+
+/** The address of the room that a letter was written to. */
+function roomOf(model, { place }) {
+  if (place === OWN || place === TODOS) return null;
+  return `#${harmlessLine(model.rooms.get(place)?.room ?? place.slice(1))}`;
+}

@@ -1,0 +1,91 @@
+//! What strangers write is text, and nothing else; everything can be done with keys.
+
+use malote_tests::{Cli, TestServer, wait_for};
+use serde_json::json;
+
+use crate::people::{newcomer, open_place};
+use crate::webdriver::{Browser, Screen, key};
+
+#[test]
+fn what_strangers_write_is_shown_as_text() {
+    const SCRIPT: &str = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>";
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    let page = newcomer(&server, Screen::Phone);
+    bia.send("Usuario1", SCRIPT, &format!("{SCRIPT}\u{1b}[31m\u{202e}txet"));
+    page.wait_text("#list .subject", SCRIPT);
+    page.click("#list button");
+    page.wait_text("#letter-subject", SCRIPT);
+    page.wait_text("#letter-body", &format!("{SCRIPT}\u{fffd}[31m\u{fffd}txet"));
+    page.click("#reply");
+    page.wait_text("#form-reply", "Usuario0");
+    let added = "return document.querySelectorAll('img, script:not([src=\"/main.js\"])').length";
+    assert_eq!(page.run(added, json!([])), 0);
+    assert_eq!(page.run("return document.title", json!([])), "Malote");
+    // The policy would stop it even so.
+    let inline = "const script = document.createElement('script'); script.textContent = \"document.title = 'caught'\"; \
+                  document.body.append(script); return document.title";
+    assert_eq!(page.run(inline, json!([])), "Malote");
+    page.write("#to", SCRIPT);
+    page.click("#send");
+    page.wait_text("#form-error", "<");
+    assert_eq!(page.run(added, json!([])), 1, "the script of this test alone");
+}
+
+#[test]
+fn another_page_cannot_frame_this_one() {
+    let server = TestServer::start_with_web();
+    let page = Browser::open(&format!("{}/style.css", server.web()), "pt-BR", Screen::Desktop);
+    let frame = "const [url, done] = arguments; const frame = document.createElement('iframe'); frame.src = url; \
+                 frame.onload = () => done(frame.contentDocument?.getElementById('page') ? 'framed' : 'refused'); \
+                 document.documentElement.append(frame);";
+    assert_eq!(page.run_async(frame, json!([server.web()])), "refused");
+}
+
+#[test]
+fn everything_can_be_done_with_keys() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    let page = Browser::open(server.web(), "pt-BR", Screen::Desktop);
+    page.wait_text("#name-dialog", "Usuario1");
+    page.keys("ana");
+    page.keys(key::ENTER);
+    page.wait_text("#who", "ana");
+    bia.send("ana", "Primeira", "um");
+    bia.send("ana", "Segunda", "dois");
+    page.wait_text("#list", "Segunda");
+    page.run("document.querySelector('#list button').focus()", json!([]));
+    page.keys(key::DOWN);
+    page.keys(key::ENTER);
+    page.wait_text("#letter-subject", "Primeira");
+    page.chord(key::ALT, "r");
+    wait_for("the cursor in the form", || (focus(&page) == "body").then_some(()));
+    page.keys("Resposta pelo teclado");
+    page.chord(key::CONTROL, key::ENTER);
+    wait_for("the reply", || bia.bodies().contains(&"Resposta pelo teclado".to_owned()).then_some(()));
+    page.keys(key::ESCAPE);
+    wait_for("the letter closed", || (page.text("#letter-pane").is_empty()).then_some(()));
+    page.chord(key::ALT, "n");
+    wait_for("the cursor in a new form", || (focus(&page) == "to").then_some(()));
+    // Everything that can be used is reached by the tab key, and shows that it is.
+    let mut reached = Vec::new();
+    page.run("document.activeElement.blur()", json!([]));
+    for _ in 0..40 {
+        page.press(key::TAB);
+        reached.push(focus(&page));
+        let outline = "const e = document.activeElement; return e === document.body || getComputedStyle(e).outlineStyle !== 'none'";
+        assert_eq!(page.run(outline, json!([])), true, "{reached:?}");
+    }
+    for id in ["new", "choose-name", "enter-room", "language", "theme", "to", "subject", "body", "send", "clear-form"] {
+        assert!(reached.iter().any(|reached| reached == id), "{id} in {reached:?}");
+    }
+    open_place(&page, "todos");
+    page.wait_text("#list-title", "Todos");
+}
+
+/// The id of the element that has the focus.
+fn focus(page: &Browser) -> String {
+    page.run("return document.activeElement.id", json!([])).as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,139 @@
+//! Nothing is lost and nothing is doubled by a restart of the server, a reload, or a second tab.
+
+use malote_tests::{Cli, TestServer, wait_for};
+use serde_json::json;
+
+use crate::people::{newcomer, open_place, send, wait_state};
+use crate::webdriver::{Browser, Screen};
+
+#[test]
+fn a_restart_and_a_reload_lose_nothing_and_double_nothing() {
+    for screen in [Screen::Desktop, Screen::Phone] {
+        let mut server = TestServer::start_with_web();
+        let bia = Cli::new(&server);
+        bia.name();
+        let page = newcomer(&server, screen);
+        bia.send("Usuario1", "Antes", "um");
+        bia.send("@todos", "A todos antes", "dois");
+        page.wait_text("#list", "A todos antes");
+        server.stop();
+        page.wait_text("#banner", "guardado aqui");
+        send(&page, "Usuario0", "Sem servidor", "três");
+        open_place(&page, "sent");
+        page.wait_text("#list .words", "na fila");
+        // The page is the server's, so without it there is none; what was written waits in the browser.
+        page.reload();
+        server.restart();
+        page.reload();
+        page.wait_text("#status", "Conectado");
+        wait_state(&page, "Sem servidor", "aceita");
+        bia.send("Usuario1", "Depois", "quatro");
+        open_place(&page, "inbox");
+        page.wait_text("#list", "Depois");
+        page.reload();
+        page.wait_text("#status", "Conectado");
+        page.wait_text("#list", "Depois");
+        assert_eq!(page.text("#list .subject"), "Depois\nA todos antes\nAntes");
+        assert_eq!(bia.bodies(), ["dois", "três"].map(str::to_owned)[1..]);
+    }
+}
+
+#[test]
+fn what_is_typed_survives_a_reload() {
+    let server = TestServer::start_with_web();
+    let page = newcomer(&server, Screen::Desktop);
+    page.write("#to", "Usuario0");
+    page.write("#subject", "Rascunho");
+    page.write("#body", "Ainda não enviado");
+    page.reload();
+    page.wait_text("#status", "Conectado");
+    let form = "return ['to', 'subject', 'body'].map((id) => document.getElementById(id).value)";
+    assert_eq!(page.run(form, json!([])), json!(["Usuario0", "Rascunho", "Ainda não enviado"]));
+    page.click("#clear-form");
+    assert_eq!(page.run(form, json!([])), json!(["", "", ""]));
+    page.click("#toast-undo");
+    assert_eq!(page.run(form, json!([])), json!(["Usuario0", "Rascunho", "Ainda não enviado"]));
+}
+
+#[test]
+fn the_inbox_is_cleared_and_brought_back() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    let page = newcomer(&server, Screen::Desktop);
+    bia.send("Usuario1", "Um", "1");
+    bia.send("Usuario1", "Dois", "2");
+    page.wait_text("#list", "Dois");
+    page.click_text("#list-actions button", "Limpar");
+    page.wait_text("#empty", "Nenhuma mensagem.");
+    page.click("#toast-undo");
+    page.wait_text("#list", "Dois\n2");
+    page.click_text("#list-actions button", "Limpar");
+    page.wait_text("#empty", "Nenhuma mensagem.");
+    page.reload();
+    page.wait_text("#status", "Conectado");
+    page.wait_text("#empty", "Nenhuma mensagem.");
+}
+
+#[test]
+fn one_tab_at_a_time_is_connected() {
+    let server = TestServer::start_with_web();
+    let page = newcomer(&server, Screen::Desktop);
+    let first = page.tab();
+    let second = page.new_tab(server.web());
+    page.wait_text("#cover", "outra aba");
+    page.click("#cover-act");
+    page.wait_text("#status", "Conectado como Usuario0");
+    page.switch_to(&first);
+    page.wait_text("#cover", "outra aba");
+    page.click("#cover-act");
+    page.wait_text("#status", "Conectado como Usuario0");
+    page.switch_to(&second);
+    page.wait_text("#cover", "outra aba");
+}
+
+#[test]
+fn language_and_appearance_are_remembered() {
+    let server = TestServer::start_with_web();
+    let page = newcomer(&server, Screen::Desktop);
+    let choose = "const field = document.getElementById(arguments[0]); field.value = arguments[1]; \
+                  field.dispatchEvent(new Event('change'));";
+    page.run(choose, json!(["language", "en"]));
+    page.wait_text("#list-title", "Inbox");
+    page.run(choose, json!(["theme", "dark"]));
+    let ground = "return getComputedStyle(document.body).backgroundColor";
+    wait_for("the dark ground", || (page.run(ground, json!([])) == "rgb(26, 29, 31)").then_some(()));
+    page.reload();
+    page.wait_text("#status", "Connected as Usuario0");
+    assert_eq!(page.run(ground, json!([])), "rgb(26, 29, 31)");
+    assert_eq!(page.run("return document.documentElement.lang", json!([])), "en");
+}
+
+#[test]
+fn a_long_list_is_shown_in_slices() {
+    const MESSAGES: u64 = 10_000;
+    let server = TestServer::start_with_web();
+    let page: Browser = newcomer(&server, Screen::Desktop);
+    // Put into the store as the session does it, since sending as many would take minutes.
+    let fill = "
+        const done = arguments[1];
+        const [letters, store] = await Promise.all([import('/letters.js'), import('/store.js')]);
+        const db = await store.openStore();
+        const message = (i) => ({ from: 'Usuario9', number: 9, accepted_at: i, message: {
+            id: i.toString(16).padStart(32, '0'), to: [{ Person: 'Usuario0' }], in_reply_to: null, sent_at: i,
+            content: btoa(String.fromCharCode(4, 110, 10 + 38, 48, 48, 1, 98)) } });
+        const entries = Array.from({ length: arguments[0] }, (_, i) => ({ seq: i + 1, entry: { Message: message(i) } }));
+        await letters.receive(db, '#todos', entries, 0);
+        done('stored');";
+    assert_eq!(page.run_async(fill, json!([MESSAGES])), "stored");
+    let before = std::time::Instant::now();
+    page.reload();
+    page.wait_text("#places .count", "10000");
+    page.wait_text("#list", "n000");
+    println!("10,000 messages: shown {} ms after the reload began", before.elapsed().as_millis());
+    let rows = "return document.querySelectorAll('#list button').length";
+    let shown = page.run(rows, json!([])).as_u64().expect("a number of rows");
+    assert!((1..500).contains(&shown), "{shown} rows");
+    page.run("document.getElementById('list').scrollTop = 1e6", json!([]));
+    wait_for("older messages", || (page.run(rows, json!([])).as_u64()? > shown).then_some(()));
+}
