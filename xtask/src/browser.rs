@@ -18,8 +18,8 @@ pub fn open(url: &str, profile: &Path, display: &Display) -> Result<Running> {
     command.args(["--no-first-run", "--no-default-browser-check", "--password-store=basic", "--disable-sync"]);
     command.args(["--disable-gpu", "--disable-background-networking", "--window-size=1000,760", "--accept-lang=pt-BR"]);
     if text(Command::new("id").arg("-u"))?.trim() == "0" {
-        // Chromium has no sandbox for the administrator, and says so instead of starting.
-        command.arg("--no-sandbox");
+        // Chromium has no sandbox for the administrator, and says so instead of starting, or above the page.
+        command.args(["--no-sandbox", "--test-type"]);
     }
     command.stdout(Stdio::null()).stderr(Stdio::null());
     Running::start(display.apply(&mut command))
