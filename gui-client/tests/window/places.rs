@@ -50,7 +50,7 @@ fn a_room_has_its_own_list_and_notices() {
     drop(rui);
     ana.until("rui is seen to go", |model| model.companies.values().any(|company| company.connected() == 1));
     ana.step();
-    assert!(ana.says("Usuario1 perdeu a conexão ou fechou o programa"));
+    assert!(ana.says("Usuario1 se desconectou"));
     ana.click("Sair da sala");
     ana.until("ana is out", |model| model.list == List::Inbox && model.rooms.len() == 1);
     ana.send("#obras", "de fora", "?");
