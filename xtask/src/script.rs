@@ -97,10 +97,14 @@ const BIRTHDAY: Letter = Letter {
     body: "É aniversário: às 16h, todos são bem-vindos.",
 };
 
-const EXCHANGE: [&Letter; 5] = [&INVITATION, &ANSWER, &NOTICE, &DELIVERY, &BIRTHDAY];
+/// From whoever came last, in a browser.
+const GREETING: Letter =
+    Letter { from: PEOPLE, to: To::People(&[1]), subject: "Visita", body: "Olá! Escrevo do navegador." };
+
+const EXCHANGE: [&Letter; 6] = [&INVITATION, &ANSWER, &NOTICE, &DELIVERY, &BIRTHDAY, &GREETING];
 
 pub fn run() -> Result<()> {
-    system::prepare_for_own_display()?;
+    system::prepare_for_tests()?;
     stage::build()?;
     play()
 }
@@ -110,7 +114,7 @@ pub fn run() -> Result<()> {
 pub fn play() -> Result<()> {
     let accent = accent_colors()?;
     let mut stage = Stage::start(Display::own()?)?;
-    let played = exchange(&stage, &accent);
+    let played = exchange(&stage, &accent).and_then(|()| stage.open_browser()).and_then(|()| visit(&stage, &accent));
     // Pictures tell the most where something went wrong.
     let pictures = stage.photograph();
     for file in pictures.iter().flatten() {
@@ -163,6 +167,18 @@ fn exchange(stage: &Stage, accent: &[Rgb]) -> Result<()> {
     zero.open_unread()
 }
 
+/// Somebody comes who has a browser and no program.
+fn visit(stage: &Stage, accent: &[Rgb]) -> Result<()> {
+    let (visitor, one) = (Person::at(stage, PEOPLE, accent)?, Person::at(stage, 1, accent)?);
+    println!("{} writes to {} from the browser, with the keyboard alone.", name(PEOPLE), name(1));
+    visitor.keep_the_given_name()?;
+    visitor.hand.press("alt+n")?;
+    visitor.fill_in(&GREETING)?;
+    visitor.hand.press("ctrl+Return")?;
+    one.show_inbox()?;
+    one.open_unread()
+}
+
 /// Somebody in front of a window.
 struct Person<'a> {
     number: usize,
@@ -200,6 +216,11 @@ impl<'a> Person<'a> {
     fn write(&self, letter: &Letter) -> Result<()> {
         self.hand.activate(&self.window)?;
         self.hand.press("ctrl+n")?;
+        self.fill_in(letter)
+    }
+
+    /// Types one field after the other, from the first on.
+    fn fill_in(&self, letter: &Letter) -> Result<()> {
         self.hand.write(&letter.to.typed())?;
         self.hand.press("Tab")?;
         self.hand.write(letter.subject)?;

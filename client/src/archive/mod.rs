@@ -27,6 +27,9 @@ pub use servers::Identified;
 /// The schema's versions, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
+/// What tells our files from those of other programs: "MLTA".
+const APPLICATION: u32 = 0x4d4c_5441;
+
 /// The setting that keeps authors from learning that their messages were opened.
 const QUIET: &str = "quiet";
 
@@ -302,15 +305,12 @@ impl Archive {
     }
 
     fn prepare(mut connection: Connection, path: &Path, address: &str) -> rusqlite::Result<Archive> {
+        refuse_others(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "application_id", APPLICATION)?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version as usize > MIGRATIONS.len() {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-            let reason = format!("written by a newer program (version {version})");
-            return Err(rusqlite::Error::SqliteFailure(code, Some(reason)));
-        }
         for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
             let tx = connection.transaction()?;
             tx.execute_batch(migration)?;
@@ -435,6 +435,24 @@ impl Archive {
         self.server = servers::trust(&mut self.connection, address, fingerprint)
             .map_err(|error| explained(&self.path, &error))?;
         Ok(())
+    }
+}
+
+/// Fails where the file holds tables of another program, or of a version of this one that cannot be read.
+fn refuse_others(connection: &Connection) -> rusqlite::Result<()> {
+    let refuse = |reason: String| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+        Err(rusqlite::Error::SqliteFailure(code, Some(reason)))
+    };
+    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && tables > 0 {
+        return refuse("written by another program, or by Malote before its first release".to_owned());
+    }
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version as usize > MIGRATIONS.len() {
+        true => refuse(format!("written by a newer program (version {version})")),
+        false => Ok(()),
     }
 }
 
