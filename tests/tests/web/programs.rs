@@ -7,6 +7,7 @@ use std::process::Command;
 use malote_common::frame::ServerFrame;
 use malote_common::{Address, Content, Entry, Name, codec, limits};
 use malote_tests::{Cli, PATIENCE, Running, TestServer, python, wait_for};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite;
 
 use crate::browser::Browser;
@@ -85,6 +86,19 @@ fn visitors_and_members_of_the_room_hear_each_other() {
         assert_eq!(visitor.next_line(), "Usuario0: oi, visitantes");
         assert_eq!(visitor.next_line(), "Usuario0: Almoço — ao meio-dia");
     }
+}
+
+#[test]
+fn the_command_line_and_visitors_hear_each_other() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.run(&["join", "#chat"]).expect_status(0);
+    let mut visitor = start(&server, &["visit", "bom dia"]);
+    assert_eq!(visitor.next_line(), "here");
+    bia.send("#chat", "", "oi, visitante");
+    assert_eq!(visitor.next_line(), "Usuario0: oi, visitante");
+    let said: Vec<Value> = bia.json(&["inbox", "--room", "chat"]).iter().map(|letter| letter["from"].clone()).collect();
+    assert_eq!(said.first(), Some(&Value::from("visitante-0")), "{said:?}");
 }
 
 #[test]
