@@ -15,11 +15,11 @@ const FOR_WINDOWS: &[&str] =
 /// What a display of our own is made of, and what types, clicks and takes pictures on it.
 const FOR_OWN_DISPLAY: &[&str] = &["imagemagick", "openbox", "x11-xkb-utils", "xdotool", "xvfb"];
 
-/// What makes the hosts and the other programs that exist in tests only.
-const FOR_TESTS: &[&str] = &["iproute2", "python3", "python3-venv"];
+/// What makes the hosts and the other programs that exist in tests only, and the browser that is driven there.
+const FOR_TESTS: &[&str] = &["chromium", "chromium-driver", "iproute2", "python3", "python3-venv"];
 
 /// The programs among these packages, to look for where packages have other names.
-const PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp", "ip", "python3"];
+const PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp", "ip", "python3", "chromedriver"];
 
 /// Makes sure that windows can be shown on the display that the person looks at.
 pub fn prepare_for_windows() -> Result<()> {
