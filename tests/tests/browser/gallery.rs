@@ -10,7 +10,7 @@ use crate::webdriver::{Browser, Screen};
 #[test]
 fn pictures_in_both_languages() {
     for (language, inbox) in [("pt-BR", "Caixa de Entrada"), ("en", "Inbox")] {
-        for screen in [Screen::Desktop, Screen::Phone] {
+        for screen in [Screen::Desktop, Screen::Tablet, Screen::Phone] {
             pictures(language, inbox, screen);
         }
     }
@@ -56,8 +56,15 @@ fn pictures(language: &str, inbox: &str, screen: Screen) {
     page.wait_text(".states", "ninguem");
     picture("sent");
     page.keys(crate::webdriver::key::ESCAPE);
+    people::open_place(&page, "inbox");
+    people::open_rooms(&page);
+    page.write("#room", "nova");
+    page.click("#room-form .primary");
+    page.wait_text("#room-error", "nova");
+    picture("rooms");
+    page.click("#room-cancel");
     if matches!(screen, Screen::Phone) {
-        page.click("#menu");
+        // The drawer is open still.
         page.wait_text("#side", "#obras");
         picture("drawer");
     }
