@@ -39,6 +39,7 @@ const ASSETS: &[Asset] = &[
     script!("letters.js"),
     script!("main.js"),
     script!("model.js"),
+    script!("name-letters.js"),
     script!("names.js"),
     script!("outbox.js"),
     script!("receipts.js"),

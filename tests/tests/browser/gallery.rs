@@ -10,7 +10,7 @@ use crate::webdriver::{Browser, Screen};
 #[test]
 fn pictures_in_both_languages() {
     for (language, inbox) in [("pt-BR", "Caixa de Entrada"), ("en", "Inbox")] {
-        for screen in [Screen::Desktop, Screen::Phone] {
+        for screen in [Screen::Desktop, Screen::Tablet, Screen::Phone] {
             pictures(language, inbox, screen);
         }
     }
@@ -56,14 +56,38 @@ fn pictures(language: &str, inbox: &str, screen: Screen) {
     page.wait_text(".states", "ninguem");
     picture("sent");
     page.keys(crate::webdriver::key::ESCAPE);
+    people::open_place(&page, "inbox");
+    people::open_rooms(&page);
+    page.write("#room", "nova");
+    page.click("#room-form .primary");
+    page.wait_text("#room-error", "nova");
+    picture("rooms");
+    page.click("#room-cancel");
     if matches!(screen, Screen::Phone) {
-        page.click("#menu");
+        // The drawer is open still.
         page.wait_text("#side", "#obras");
         picture("drawer");
     }
 }
 
-/// Nothing is wider than the screen, and every text is there.
+/// Texts whose contrast to what lies behind them is too weak to be read by everybody (WCAG 2.2, 1.4.3).
+const FAINT: &str = "
+    const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+    const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+    const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const ground = (element) => {
+        const color = element ? parts(getComputedStyle(element).backgroundColor) : [255, 255, 255];
+        return color.length === 4 && color[3] === 0 ? ground(element.parentElement) : color;
+    };
+    const hasText = (e) => [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+    const texts = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && hasText(e));
+    const faint = (e) => {
+        const [a, b] = [parts(getComputedStyle(e).color), ground(e)].map((c) => luminance(c) + 0.05);
+        return Math.max(a, b) / Math.min(a, b) < 4.5;
+    };
+    return texts.filter(faint).map((e) => e.outerHTML.slice(0, 80));";
+
+/// Nothing is wider than the screen, and every text is there and can be read.
 fn nothing_is_amiss(page: &Browser, name: &str) {
     let sticking_out = page.run(
         "const wide = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && \
@@ -72,6 +96,7 @@ fn nothing_is_amiss(page: &Browser, name: &str) {
         json!([]),
     );
     assert_eq!(sticking_out, json!([]), "{name}");
+    assert_eq!(page.run(FAINT, json!([])), json!([]), "{name}: contrast below 4.5");
     let missing = page.run("return document.body.innerText.match(/⟨[^⟩]*⟩/g) ?? []", json!([]));
     assert_eq!(missing, json!([]), "{name}");
 }

@@ -22,12 +22,18 @@ pub fn open_place(page: &Browser, key: &str) {
     page.click(&format!("#side [data-key='{key}']"));
 }
 
+/// Opens the dialog for entering rooms.
 #[track_caller]
-pub fn enter_room(page: &Browser, room: &str, create: bool) {
+pub fn open_rooms(page: &Browser) {
     if !page.text("#menu").is_empty() {
         page.click("#menu");
     }
     page.click("#enter-room");
+}
+
+#[track_caller]
+pub fn enter_room(page: &Browser, room: &str, create: bool) {
+    open_rooms(page);
     page.write("#room", room);
     page.click("#room-form .primary");
     if create {

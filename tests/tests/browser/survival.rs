@@ -39,6 +39,75 @@ fn a_restart_and_a_reload_lose_nothing_and_double_nothing() {
 }
 
 #[test]
+fn a_server_that_is_killed_again_and_again_gets_each_message_once_and_in_order() {
+    const MESSAGES: u64 = 60;
+    let mut server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    let page = newcomer(&server, Screen::Desktop);
+    // Typed and sent by a script that does not wait for answers, only for the form.
+    let write = "
+        const [form, to, body] = ['form', 'to', 'body'].map((id) => document.getElementById(id));
+        window.sent = 0;
+        (async () => {
+            for (let i = 1; i <= arguments[0]; i += 1) {
+                to.value = 'Usuario0';
+                body.value = String(i);
+                form.requestSubmit();
+                while (body.value !== '') await new Promise((resolve) => setTimeout(resolve, 5));
+                window.sent = i;
+            }
+        })();";
+    page.run(write, json!([MESSAGES]));
+    for kill in 1..=3 {
+        wait_for("some messages", || (page.run("return window.sent", json!([])).as_u64()? >= kill * 15).then_some(()));
+        server.kill();
+        server.restart();
+        // Nobody wants to wait for the pause in between to end.
+        wait_for("the connection", || {
+            page.run("dispatchEvent(new Event('online'))", json!([]));
+            page.text("#status").contains("Conectado").then_some(())
+        });
+    }
+    let numbers: Vec<String> = (1..=MESSAGES).map(|i| i.to_string()).collect();
+    wait_for("all messages", || {
+        page.run("dispatchEvent(new Event('online'))", json!([]));
+        (bia.bodies().len() as u64 >= MESSAGES).then_some(())
+    });
+    wait_state(&page, "Sem Assunto", "entregue");
+    assert_eq!(bia.bodies(), numbers);
+}
+
+#[test]
+fn a_full_browser_keeps_the_form_as_it_is() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    let page = newcomer(&server, Screen::Phone);
+    // As a browser does it whose disk is full.
+    let fill = "const { prototype } = IDBObjectStore; window.add = prototype.add; \
+                prototype.add = () => { throw new DOMException('full', 'QuotaExceededError'); };";
+    page.run(fill, json!([]));
+    page.click("#new");
+    page.write("#to", "Usuario0");
+    page.write("#body", "Isto não cabe");
+    page.click("#send");
+    page.wait_text("#form-error", "O que você escreveu continua aqui.");
+    page.wait_text("#toast", "O espaço deste navegador acabou.");
+    assert_eq!(page.run("return document.getElementById('body').value", json!([])), "Isto não cabe");
+    page.run("IDBObjectStore.prototype.add = window.add", json!([]));
+    page.click("#send");
+    wait_state(&page, "Sem Assunto", "aceita");
+    page.run(fill, json!([]));
+    bia.send("Usuario1", "Para mais tarde", "Não cabe ainda");
+    page.wait_text("#banner", "O espaço deste navegador acabou.");
+    page.run("IDBObjectStore.prototype.add = window.add", json!([]));
+    page.click("#banner-act");
+    open_place(&page, "inbox");
+    page.wait_text("#list", "Para mais tarde");
+}
+
+#[test]
 fn what_is_typed_survives_a_reload() {
     let server = TestServer::start_with_web();
     let page = newcomer(&server, Screen::Desktop);

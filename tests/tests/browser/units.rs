@@ -1,6 +1,6 @@
 //! The page's functions that have no effects, each with the cases of the Rust code that they mirror.
 
-use malote_common::{Address, Content, codec, text};
+use malote_common::{Address, Content, Name, codec, text};
 use malote_tests::TestServer;
 use serde_json::{Value, json};
 
@@ -78,6 +78,34 @@ fn recipients_are_understood_as_everywhere() {
             }
         }
     });
+}
+
+#[test]
+fn the_same_letters_can_be_in_names() {
+    // Behind a letter with which nothing composes. What changes in NFC never gets so far.
+    let is_allowed =
+        |letter: &char| Name::parse(&format!("q{letter}")).is_ok_and(|name| name.as_str().contains(*letter));
+    let allowed: Vec<char> = (' '..=char::MAX).filter(is_allowed).collect();
+    on_the_page(|call| {
+        for block in (' '..=char::MAX).collect::<Vec<_>>().chunks(0x8000) {
+            let told = call("/address.js", "allowedAmong", json!([block.iter().collect::<String>()]));
+            let told: Vec<char> = told.as_str().unwrap_or_default().chars().collect();
+            let of_block = |letter: &&char| block.first() <= Some(letter) && Some(letter) <= block.last().as_ref();
+            let expected: Vec<char> = allowed.iter().filter(of_block).copied().collect();
+            assert!(told == expected, "the table in name-letters.js should be:\n{}", table(&allowed));
+        }
+    });
+}
+
+/// The letters as name-letters.js has them: ranges of hexadecimal numbers.
+fn table(letters: &[char]) -> String {
+    let ranges = letters.chunk_by(|a, b| *b as u32 == *a as u32 + 1);
+    let range = |range: &[char]| match range {
+        [only] => format!("{:x}", *only as u32),
+        [first, .., last] => format!("{:x}-{:x}", *first as u32, *last as u32),
+        [] => String::new(),
+    };
+    ranges.map(range).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

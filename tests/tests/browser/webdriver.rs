@@ -32,6 +32,7 @@ pub mod key {
 #[derive(Clone, Copy, Debug)]
 pub enum Screen {
     Desktop,
+    Tablet,
     Phone,
 }
 
@@ -39,6 +40,7 @@ impl Screen {
     fn metrics(self) -> Value {
         let (width, height, mobile) = match self {
             Screen::Desktop => (1280, 800, false),
+            Screen::Tablet => (820, 1180, true),
             Screen::Phone => (390, 844, true),
         };
         json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile })

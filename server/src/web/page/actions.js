@@ -93,6 +93,8 @@ export class Actions {
     const message = await this.#keep(() => compose(this.#db, written));
     if (!message) return false;
     this.#session.outbox.add(message);
+    // Without it a browser may throw everything away where its disk gets full. Some ask the person, so not on arrival.
+    navigator.storage?.persist?.();
     this.#model.tell("sent", message);
     this.#model.tell("toast", { text: t(this.#session.isOnline ? "queued" : "queued-offline") });
     return true;

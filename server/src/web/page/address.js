@@ -1,5 +1,6 @@
-// Addresses: what a person types as recipients. The same rules as in `common/src/address.rs`, as far as a browser knows
-// Unicode: whatever it lets through that the server does not, the server refuses.
+// Addresses: what a person types as recipients. The same rules as in `common/src/address.rs`.
+
+import { NAME_LETTERS } from "./name-letters.js";
 
 /**
  * One recipient, in the form in which JSON carries it.
@@ -12,15 +13,6 @@ export const RECIPIENTS = 100;
 /** The room in which everybody is, without its sign. */
 export const EVERYBODY = "todos";
 
-/** Scripts that Unicode Technical Standard 31 recommends for identifiers. */
-const SCRIPTS = [
-  "Common", "Inherited", "Arabic", "Armenian", "Bengali", "Bopomofo", "Cyrillic", "Devanagari", "Ethiopic", "Georgian",
-  "Greek", "Gujarati", "Gurmukhi", "Hangul", "Han", "Hebrew", "Hiragana", "Kannada", "Katakana", "Khmer", "Lao", "Latin",
-  "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thaana", "Thai", "Tibetan",
-];
-const RECOMMENDED = new RegExp(`^[${SCRIPTS.map((script) => `\\p{Script=${script}}`).join("")}]$`, "u");
-const LETTER_LIKE = /^[\p{Alphabetic}\p{N}\p{M}]$/u;
-const SIGN = /^[._-]$/;
 const ALPHANUMERIC = /[\p{Alphabetic}\p{N}]/u;
 
 /** Why a text is no address. `why` is the end of a text's key, `values` are for its places. */
@@ -44,7 +36,7 @@ export function parseName(typed) {
   // Looking at a bounded part keeps a pasted book from costing anything.
   const name = bare.slice(0, 8 * NAME_CHARS).normalize("NFC");
   const characters = [...name];
-  const bad = characters.find((character) => !isAllowed(character));
+  const bad = characters.find((character) => !NAME_LETTERS.test(character));
   if (bad !== undefined) {
     throw new AddressError(/\s/.test(bad) ? "space" : "character", { typed: shortened(bare), character: bad });
   }
@@ -120,11 +112,13 @@ export function lookalike(name) {
   return name.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-function isAllowed(character) {
-  if (SIGN.test(character)) return true;
-  // What looks like something else after normalisation is not recommended for identifiers, nor is what is invisible.
-  const plain = character.normalize("NFKC") === character && !/\p{Default_Ignorable_Code_Point}/u.test(character);
-  return plain && LETTER_LIKE.test(character) && RECOMMENDED.test(character);
+/**
+ * Which of these characters can be a part of a name.
+ * @param {string} characters in NFC
+ * @returns {string}
+ */
+export function allowedAmong(characters) {
+  return [...characters].filter((character) => NAME_LETTERS.test(character)).join("");
 }
 
 function shortened(typed) {

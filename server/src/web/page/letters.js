@@ -47,6 +47,9 @@ export function receive(db, place, deliveries, me) {
   const stores = ["letters", "mailboxes", "sent", "receipts", "readings"];
   return write(db, stores, async (letters, mailboxes, sent, receipts, readings) => {
     const news = { letters: [], sent: new Map() };
+    const mailbox = await asked(mailboxes.get(place));
+    // The last of a room that was left meanwhile.
+    if (!mailbox) return { letters: [], sent: [] };
     for (const { seq, entry } of deliveries) {
       if (entry.Message) {
         const letter = letterOf(place, seq, entry.Message, me);
@@ -65,8 +68,7 @@ export function receive(db, place, deliveries, me) {
         changed.forEach((message) => news.sent.set(message.row, message));
       }
     }
-    const mailbox = await asked(mailboxes.get(place));
-    if (mailbox) mailboxes.put({ ...mailbox, last: deliveries.at(-1).seq });
+    mailboxes.put({ ...mailbox, last: deliveries.at(-1).seq });
     return { letters: news.letters, sent: [...news.sent.values()] };
   });
 }

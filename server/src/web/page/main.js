@@ -111,8 +111,6 @@ async function start() {
 
   $("cover").hidden = true;
   $("page").hidden = false;
-  // Without it a browser may throw everything away where its disk gets full.
-  navigator.storage?.persist?.();
   await forgetCleared(db);
   model.tell("view");
   await session.start();

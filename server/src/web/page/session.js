@@ -67,6 +67,7 @@ export class Session {
   /** Gives the connection up for good: another tab has taken over. */
   stop() {
     this.#wire.stop();
+    this.outbox.disconnected(false);
   }
 
   connectNow() {

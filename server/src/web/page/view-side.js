@@ -102,8 +102,9 @@ export function drawer(open) {
   const wasOpen = document.body.dataset.drawer === "open";
   document.body.dataset.drawer = isDrawer && open ? "open" : "closed";
   $("menu").setAttribute("aria-expanded", String(isDrawer && open));
-  // What is out of sight must not be reached by the tab key.
+  // What is out of sight, or behind the drawer, must not be reached by the tab key.
   $("side").inert = isDrawer && !open;
+  $("panes").inert = isDrawer && open;
   if (isDrawer && open) $("places").querySelector("button")?.focus();
   else if (wasOpen) (isNarrow() ? $("list-title") : $("menu")).focus();
 }

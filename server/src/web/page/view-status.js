@@ -30,12 +30,15 @@ export function showStatus(model, actions) {
     const others = here.length === 0 ? t("here-nobody") : tCount("here", here.length);
     if (state === "online") $("status").replaceChildren(t("online-as", { name }), h("span.rest", {}, ` · ${others}`));
     else $("status").textContent = t(`link-${state}`);
-    clearTimeout(banner);
     if (state === "online") return hideBanner();
-    if (why) banner = setTimeout(() => explain(state, why), state === "stopped" ? 0 : BLINK);
+    // While it connects again, the reason for which it has to is still worth reading.
+    if (!why) return;
+    clearTimeout(banner);
+    const isPassing = state === "waiting" && $("banner").hidden && !why.startsWith("storage");
+    banner = setTimeout(() => explain(why), isPassing ? BLINK : 0);
   }
 
-  function explain(state, why) {
+  function explain(why) {
     $("banner").hidden = false;
     $("banner-text").textContent = t(`link-${why}`);
     const answer = ANSWERS[why] ?? "connect-now";
@@ -44,6 +47,7 @@ export function showStatus(model, actions) {
   }
 
   function hideBanner() {
+    clearTimeout(banner);
     $("banner").hidden = true;
     $("banner-text").textContent = "";
   }

@@ -19,6 +19,11 @@ const FIRST_PAUSE = 500;
 /** … up to this. */
 const LONGEST_PAUSE = 30_000;
 
+/** A connection that held for so many milliseconds was a good one: the pauses begin anew. */
+const STEADY = 10_000;
+/** The shortest pause after this browser could not keep something. */
+const STORAGE_PAUSE = 5_000;
+
 /** Reasons after which another attempt would do harm or no good. */
 const FINAL = ["superseded", "wrong-proof", "version"];
 
@@ -104,6 +109,7 @@ export class Wire {
    */
   giveUp(why) {
     if (this.#stage === "down") return;
+    if (this.#stage === "online" && Date.now() - this.#beganAt >= STEADY) this.#failures = 0;
     this.#hangUp();
     if (!this.#running) return;
     if (FINAL.includes(why)) {
@@ -111,7 +117,8 @@ export class Wire {
       this.#on.link({ state: "stopped", why });
       return;
     }
-    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(this.#failures, 10));
+    const shortest = why.startsWith("storage") ? STORAGE_PAUSE : FIRST_PAUSE;
+    const pause = Math.min(LONGEST_PAUSE, shortest * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#dial(), pause * (0.5 + Math.random() / 2));
     this.#on.link({ state: "waiting", why });
@@ -170,7 +177,7 @@ export class Wire {
       );
     } else if (kind === "Welcome") {
       this.#stage = "online";
-      this.#failures = 0;
+      this.#beganAt = Date.now();
       this.#on.welcome(body);
       this.#on.link({ state: "online" });
     } else if (kind === "Ping") {
