@@ -1,149 +1,19 @@
 //! The server's side of a connection, spoken to by hand: what it does to those who break the rules, fall silent or
 //! read slowly.
 
-use std::time::{Duration, Instant};
+mod table;
 
-use ed25519_dalek::{Signer, SigningKey};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
 use malote_common::codec::{self, FrameBuffer};
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
-use malote_common::hello::{Challenge, Hello, VERSION};
-use malote_common::{
-    Address, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Submission, Timestamp, limits, login,
-};
+use malote_common::hello::{Challenge, VERSION};
+use malote_common::{MailboxId, Outcome, Submission, limits};
 use malote_server::post_office::{Event, Request};
-use malote_server::rate::{Allowances, Rate};
-use malote_server::session::{Door, Output, Session};
-use malote_server::store::{Login, PersonId, Stored};
-
-const EXPORTER: [u8; 32] = [1; 32];
-const NONCE: [u8; 32] = [2; 32];
-const OWN: MailboxId = MailboxId(5);
-const EPOCH: Epoch = Epoch([3; 16]);
-
-/// A session with its two neighbours played by the test.
-struct Table {
-    session: Session,
-    now: Instant,
-    /// What the client has read so far.
-    heard: FrameBuffer,
-}
-
-impl Table {
-    fn new() -> Table {
-        Table::with_rate(Rate::default())
-    }
-
-    fn with_rate(rate: Rate) -> Table {
-        let now = Instant::now();
-        Table {
-            session: Session::new(Door::Program { exporter: EXPORTER }, NONCE, Allowances::new(rate), now),
-            now,
-            heard: FrameBuffer::default(),
-        }
-    }
-
-    /// A session whose client has logged in and resumed its mailbox.
-    fn logged_in() -> Table {
-        Table::new().log_in()
-    }
-
-    fn log_in(mut self) -> Table {
-        self.say_body(&hello(vec![VERSION]).encode());
-        self.say(&proof(&key(), &NONCE, &EXPORTER));
-        assert!(matches!(self.asked()[..], [Request::Login { .. }]));
-        let login = Login {
-            person: PersonId(0),
-            name: Name::given(0),
-            mailbox: OWN,
-            epoch: EPOCH,
-            last_seq: 0,
-            last_counter: 0,
-            is_new: true,
-            rooms: Vec::new(),
-        };
-        self.session.event(Event::LoggedIn(login));
-        self.say(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 });
-        let asked = self.asked();
-        let expected = [Request::Resume { mailbox: OWN, after: 0 }, Request::Fetch { mailbox: OWN, after: 0 }];
-        assert_eq!(format!("{asked:?}"), format!("{expected:?}"));
-        self.session.event(Event::Page { mailbox: OWN, entries: vec![] });
-        let frames = self.read();
-        assert!(matches!(frames[..], [ServerFrame::Welcome(_)]), "{frames:?}");
-        self
-    }
-
-    fn say(&mut self, frame: &ClientFrame) {
-        self.say_body(&codec::encode(frame).unwrap());
-    }
-
-    fn say_body(&mut self, body: &[u8]) {
-        let mut wire = Vec::new();
-        codec::write_frame(&mut wire, body);
-        self.session.receive(&wire, self.now);
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.now += time;
-        self.session.tick(self.now);
-    }
-
-    /// Reads all that waits, as a client does that keeps up.
-    fn read(&mut self) -> Vec<ServerFrame> {
-        let bytes = self.session.transmit().to_vec();
-        self.session.transmitted(bytes.len());
-        self.heard.extend(&bytes);
-        let mut frames = Vec::new();
-        while let Some(body) = self.heard.next_frame(limits::FRAME_BYTES).unwrap() {
-            // The challenge is not a frame of this kind.
-            frames.extend(codec::decode(&body).ok());
-        }
-        frames
-    }
-
-    fn asked(&mut self) -> Vec<Request> {
-        let outputs = std::iter::from_fn(|| self.session.poll());
-        outputs.filter_map(|output| if let Output::Ask(request) = output { Some(request) } else { None }).collect()
-    }
-
-    #[track_caller]
-    fn is_closed(&mut self, reason: Closing) {
-        assert_eq!(self.read().last(), Some(&ServerFrame::Closing(reason)));
-        assert!(std::iter::from_fn(|| self.session.poll()).any(|output| matches!(output, Output::Close)));
-    }
-
-    fn is_open(&mut self) -> bool {
-        !self.read().iter().any(|frame| matches!(frame, ServerFrame::Closing(_)))
-    }
-}
-
-fn key() -> SigningKey {
-    SigningKey::from_bytes(&[9; 32])
-}
-
-fn hello(versions: Vec<u16>) -> Hello {
-    Hello { versions, key: key().verifying_key().to_bytes(), device: DeviceId([4; 16]) }
-}
-
-fn proof(key: &SigningKey, nonce: &[u8; 32], exporter: &[u8; 32]) -> ClientFrame {
-    ClientFrame::Proof { signature: key.sign(&login::statement(nonce, exporter)).to_bytes().to_vec() }
-}
-
-fn submission(counter: u64, since: u64) -> Submission {
-    let message = Message {
-        id: MessageId([counter as u8; 16]),
-        to: vec![Address::Person(Name::given(0))],
-        in_reply_to: None,
-        sent_at: Timestamp(0),
-        content: vec![],
-    };
-    Submission { counter, since, targets: vec![0], message }
-}
-
-fn stored(seq: u64, bytes: usize) -> Stored {
-    let message = Message { content: vec![0; bytes], ..submission(1, 1).message };
-    let entry = Entry::Message { from: Name::given(1), number: Some(1), accepted_at: Timestamp(0), message };
-    Stored { mailbox: OWN, seq, entry: codec::encode(&entry).unwrap().into() }
-}
+use malote_server::rate::Rate;
+use malote_server::session::Output;
+use table::{EPOCH, EXPORTER, NONCE, OWN, Table, hello, key, proof, stored, submission};
 
 #[test]
 fn strangers_have_ten_seconds_in_all() {

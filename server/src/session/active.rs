@@ -20,6 +20,8 @@ pub struct Active {
     pub wishes: Wishes,
     /// The client wants to know who comes and goes.
     pub watching: bool,
+    /// Who came and went was not told, because the client was reading too slowly.
+    pub left_out: bool,
     pub feeds: Feeds,
     pub lists: Lists,
 }
@@ -36,6 +38,7 @@ impl Active {
             reading: 0,
             wishes: Wishes::default(),
             watching: false,
+            left_out: false,
             feeds: Feeds { feeds, fetching: None },
             lists: Lists::default(),
         }

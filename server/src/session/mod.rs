@@ -142,6 +142,12 @@ impl Session {
             (Event::Members { mailbox, people, more }, State::Active(_)) => {
                 self.listed(&ServerFrame::Members { mailbox, people, more });
             }
+            // Whoever reads slowly is told later how it stands, not what happened meanwhile.
+            (Event::Member { .. } | Event::Presence(_), State::Active(active))
+                if self.outgoing.len() >= OUTGOING_BYTES =>
+            {
+                active.left_out = true;
+            }
             (Event::Member { mailbox, person, entered }, State::Active(_)) => {
                 self.send(&ServerFrame::Member { mailbox, person, entered });
             }
@@ -242,6 +248,13 @@ impl Session {
             // An idle connection holds no buffer.
             self.outgoing = Vec::new();
         }
+        if self.has_room()
+            && let State::Active(active) = &mut self.state
+            && std::mem::take(&mut active.left_out)
+        {
+            return self.missed_events();
+        }
+        self.list();
         self.catch_up();
     }
 
@@ -351,23 +364,30 @@ impl Session {
 
     /// Asks for the next page where there may be one and there is room for it.
     fn catch_up(&mut self) {
-        let State::Active(active) = &mut self.state else { return };
-        if self.outgoing.len() <= OUTGOING_BYTES / 2
+        if self.has_room()
+            && let State::Active(active) = &mut self.state
             && let Some(request) = active.feeds.next_page()
         {
             self.outputs.push_back(Output::Ask(request));
         }
     }
 
-    /// Asks for the next page of a list that is wanted, one at a time.
+    /// Asks for the next page of a list that is wanted, one at a time, where there is room for it.
     fn list(&mut self) {
-        let State::Active(active) = &mut self.state else { return };
-        if let Some(request) = active.lists.next_page() {
+        if self.has_room()
+            && let State::Active(active) = &mut self.state
+            && let Some(request) = active.lists.next_page()
+        {
             self.outputs.push_back(Output::Ask(request));
         }
     }
 
-    /// Sends a page of a list.
+    /// Whether the peer has read enough to be sent more of what the store keeps.
+    fn has_room(&self) -> bool {
+        self.outgoing.len() <= OUTGOING_BYTES / 2
+    }
+
+    /// Sends a page of a list, for which there was room when it was asked for.
     fn listed(&mut self, page: &ServerFrame) {
         if let State::Active(active) = &mut self.state {
             active.lists.fetched();

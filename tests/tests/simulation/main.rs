@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::Summary;
 
 /// Worlds in an ordinary run.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 150;
 
 #[test]
 fn whatever_goes_wrong_every_message_arrives_once_and_in_order() {

@@ -35,6 +35,8 @@ pub struct Habits {
     pub body: u64,
     /// The rooms that people know of.
     pub rooms: Vec<&'static str>,
+    /// How likely a message is to go to one of them.
+    pub talks: f64,
 }
 
 /// Names that people like to have. Some are the same, or look alike, or are reserved.
@@ -400,13 +402,15 @@ fn ensure_nobody_misbehaved(status: &Status) {
 /// An address as people type it: a person's, a room's or everybody's, in any case, and now and then nobody's.
 fn address(habits: &Habits, scene: &mut Scene) -> String {
     let name = Name::given(scene.pick(0..=habits.people - 1)).to_string();
-    match scene.pick(0..=19) {
+    if scene.chance(habits.talks) {
+        return format!("#{}", scene.choose(&habits.rooms));
+    }
+    match scene.pick(0..=14) {
         0 => "ninguem".to_owned(),
         1..=2 => name.to_uppercase(),
         3..=4 => name.to_lowercase(),
-        5..=9 => format!("#{}", scene.choose(&habits.rooms)),
-        10 => "@todos".to_owned(),
-        11..=12 => scene.choose(&NAMES).to_owned(),
+        5 => "@todos".to_owned(),
+        6..=7 => scene.choose(&NAMES).to_owned(),
         _ => name,
     }
 }

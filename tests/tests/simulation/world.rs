@@ -82,6 +82,8 @@ impl Plan {
         let people = random.random_range(2..=5);
         let slowest = [5, 50, 400][random.random_range(0..3)];
         let large = random.random_bool(0.2);
+        // A single room with more messages in it than newcomers may see.
+        let talks = random.random_bool(0.3);
         let piece = if large { 20_000 } else { [8, 100, 1_500][random.random_range(0..3)] };
         let is_slow = random.random_bool(0.4);
         let slow = Rate { burst: random.random_range(1..=6), per_second: random.random_range(1..=5) };
@@ -97,7 +99,8 @@ impl Plan {
                 burst: if !is_slow && random.random_bool(0.2) { 80 } else { 5 },
                 messages: if large { 20 } else { 60 },
                 body: if large { 60_000 } else { 200 },
-                rooms: ROOMS[..random.random_range(1..=ROOMS.len())].to_vec(),
+                rooms: ROOMS[..if talks { 1 } else { random.random_range(1..=ROOMS.len()) }].to_vec(),
+                talks: if talks { 0.8 } else { 0.25 },
             },
             setup: Setup {
                 rate: if is_slow { slow } else { Rate::default() },
