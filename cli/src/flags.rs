@@ -35,10 +35,26 @@ pub enum Command {
         #[arg(default_value = "", allow_hyphen_values = true)]
         body: String,
     },
-    Inbox,
+    Inbox {
+        #[arg(long, value_name = "ROOM")]
+        room: Option<String>,
+    },
     Watch,
     Clear,
+    Rooms,
+    Join {
+        room: String,
+    },
+    Leave {
+        room: String,
+    },
+    Members {
+        room: String,
+    },
     People,
+    Name {
+        name: Option<String>,
+    },
     Trust {
         fingerprint: String,
     },

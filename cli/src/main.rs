@@ -53,7 +53,7 @@ pub struct Failure {
 impl Failure {
     /// Something on this computer, or what was typed.
     pub const LOCAL: u8 = 1;
-    /// The server refused a recipient.
+    /// The server refused a recipient, a room or a name.
     pub const REFUSED: u8 = 3;
     /// The server has another key than before.
     pub const KEY_CHANGED: u8 = 4;
@@ -62,5 +62,9 @@ impl Failure {
 
     pub fn local(sentence: String) -> Failure {
         Failure { status: Failure::LOCAL, sentence: Some(sentence) }
+    }
+
+    pub fn refused(sentence: String) -> Failure {
+        Failure { status: Failure::REFUSED, sentence: Some(sentence) }
     }
 }

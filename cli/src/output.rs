@@ -6,8 +6,8 @@ use malote_client::archive::{Letter, Recipient, State};
 use malote_client::doctor::{Checked, Outcome};
 use malote_client::{Found, ServerAddress, explain};
 use malote_common::fingerprint::Fingerprint;
-use malote_common::frame::Person;
-use malote_common::{Timestamp, text};
+use malote_common::frame::{Person, Room};
+use malote_common::{Address, Name, Timestamp, text};
 use malote_texts::Texts;
 use serde::Serialize;
 
@@ -45,6 +45,29 @@ struct PersonLine<'a> {
     name: &'a str,
     number: u64,
     connected: bool,
+}
+
+#[derive(Serialize)]
+struct RoomLine {
+    room: String,
+    mailbox: u64,
+    members: u64,
+    /// Whether we are in it.
+    member: bool,
+}
+
+/// What came of a wish for a room.
+#[derive(Serialize)]
+struct RoomOutcomeLine<'a> {
+    room: String,
+    outcome: &'a str,
+}
+
+/// What came of a wish for a name.
+#[derive(Serialize)]
+struct NameOutcomeLine<'a> {
+    name: &'a str,
+    outcome: &'a str,
 }
 
 #[derive(Serialize)]
@@ -131,20 +154,49 @@ impl<'a> Printer<'a> {
         self.line(&self.texts.with(key, &args))
     }
 
-    pub fn person(&self, person: &Person, own_name: &str) -> Result<(), Failure> {
+    /// `own` is our own number.
+    pub fn person(&self, person: &Person, own: Option<u64>) -> Result<(), Failure> {
         let Person { number, name, connected } = person;
         if self.json {
             return self.object(&PersonLine { name: name.as_str(), number: *number, connected: *connected });
         }
-        let own = name.as_str() == own_name;
-        let key = if own {
-            "cli-you"
-        } else if *connected {
-            "cli-connected"
-        } else {
-            "cli-away"
+        let key = match connected {
+            _ if own == Some(*number) => "cli-you",
+            true => "cli-connected",
+            false => "cli-away",
         };
-        self.line(&format!("{name}  {}", self.texts.get(key)))
+        let given = Name::given(*number);
+        // Under both names mail arrives.
+        let shown = if *name == given { name.to_string() } else { format!("{name} ({given})") };
+        self.line(&format!("{shown}  {}", self.texts.get(key)))
+    }
+
+    /// A line of the list of rooms; `member` where we are in it.
+    pub fn room(&self, room: &Room, member: bool) -> Result<(), Failure> {
+        let address = room_address(&room.name).to_string();
+        if self.json {
+            let Room { mailbox, members, .. } = room;
+            return self.object(&RoomLine { room: address, mailbox: mailbox.0, members: *members, member });
+        }
+        let count = usize::try_from(room.members).unwrap_or(usize::MAX);
+        let key = if member { "cli-room-member" } else { "cli-room" };
+        self.line(&self.texts.with(key, &[("room", address.into()), ("count", count.into())]))
+    }
+
+    /// What came of a wish for a room: a code for scripts, a sentence for people.
+    pub fn room_outcome(&self, room: &Name, code: &str, sentence: &str) -> Result<(), Failure> {
+        match self.json {
+            true => self.object(&RoomOutcomeLine { room: room_address(room).to_string(), outcome: code }),
+            false => self.line(sentence),
+        }
+    }
+
+    /// What came of a wish for a name, in the same way.
+    pub fn name_outcome(&self, name: &Name, code: &str, sentence: &str) -> Result<(), Failure> {
+        match self.json {
+            true => self.object(&NameOutcomeLine { name: name.as_str(), outcome: code }),
+            false => self.line(sentence),
+        }
     }
 
     pub fn who(&self, name: &str, server: &str, key: Option<Fingerprint>) -> Result<(), Failure> {
@@ -195,6 +247,11 @@ impl<'a> Printer<'a> {
         // Whoever reads has gone: there is nobody to say so to.
         writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|_| Failure { status: 1, sentence: None })
     }
+}
+
+/// A room as people type it.
+pub fn room_address(room: &Name) -> Address {
+    if *room == Name::everybody() { Address::Everybody } else { Address::Room(room.clone()) }
 }
 
 fn rfc3339(at: Timestamp) -> String {

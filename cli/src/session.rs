@@ -20,6 +20,8 @@ pub struct Session<'a> {
     texts: &'a Texts,
     /// Why there is no connection, as last heard.
     problem: Option<Problem>,
+    /// Our number at the server, once it has told.
+    number: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -33,7 +35,7 @@ impl<'a> Session<'a> {
         let (client, events) = Client::start(profile, options, || {}).map_err(failed)?;
         let reader = Reader::open(&archive, &flags.server.to_string()).map_err(failed)?;
         let deadline = Instant::now() + flags.timeout();
-        Ok(Session { reader, client, events, deadline, flags, texts, problem: None })
+        Ok(Session { reader, client, events, deadline, flags, texts, problem: None, number: None })
     }
 
     pub fn command(&self, command: Command) {
@@ -71,6 +73,29 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Our number at the server, once it has told.
+    pub fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// Waits until `wanted` makes something of an event. `on_connection` is commanded on each new connection, for what
+    /// the server is asked only once.
+    pub fn wait_for<T>(
+        &mut self,
+        on_connection: Option<&Command>,
+        mut wanted: impl FnMut(Event) -> Option<T>,
+    ) -> Result<T, Failure> {
+        loop {
+            let Some(event) = self.next()? else { return Err(self.not_reached()) };
+            if let (Event::Status(Status::Online { .. }), Some(command)) = (&event, on_connection) {
+                self.command(command.clone());
+            }
+            if let Some(found) = wanted(event) {
+                return Ok(found);
+            }
+        }
+    }
+
     /// That the server was not reached in time, and why.
     pub fn not_reached(&self) -> Failure {
         let seconds = self.flags.timeout().as_secs().to_string();
@@ -87,6 +112,7 @@ impl<'a> Session<'a> {
 
     fn note(&mut self, event: Option<Event>) -> Result<Option<Event>, Failure> {
         match &event {
+            Some(Event::Status(Status::Online { number, .. })) => self.number = Some(*number),
             Some(Event::Status(Status::Waiting { problem, .. })) => self.problem = Some(problem.clone()),
             Some(Event::Status(Status::Stopped { problem })) => {
                 let status = match problem {

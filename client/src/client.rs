@@ -140,7 +140,7 @@ impl Driver {
             match self.next(&mut line, &mut commands, &mut buffer).await {
                 Happening::Command(None) => break,
                 Happening::Command(Some(Command::Trust(fingerprint))) => self.trust(fingerprint),
-                Happening::Command(Some(command)) => self.engine.command(command, now()),
+                Happening::Command(Some(command)) => self.engine.command(self.archive.located(command), now()),
                 Happening::Dialled(result) => {
                     line.dialling = None;
                     match *result {

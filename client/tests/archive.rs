@@ -261,3 +261,14 @@ fn an_archive_of_a_newer_program_is_left_alone() {
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(Archive::open(&path, SERVER).is_err());
 }
+
+#[test]
+fn another_programs_file_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("archive.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipe (name TEXT)").unwrap();
+    assert!(Archive::open(&path, SERVER).is_err());
+    let sql = "SELECT group_concat(name) FROM sqlite_schema";
+    let tables = rusqlite::Connection::open(&path).unwrap().query_row(sql, [], |row| row.get(0));
+    assert_eq!(tables, Ok("recipe".to_owned()));
+}

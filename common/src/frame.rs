@@ -184,6 +184,34 @@ pub enum RoomRefusal {
     ServerFull,
 }
 
+impl NameRefusal {
+    /// The name under which scripts know it, as in `malote-cli --json name`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            NameRefusal::Taken => "taken",
+            NameRefusal::LooksLike(_) => "looks_like",
+            NameRefusal::Reserved => "reserved",
+            NameRefusal::GivenUp => "given_up",
+            NameRefusal::RateLimited { .. } => "rate_limited",
+            NameRefusal::ServerFull => "server_full",
+        }
+    }
+}
+
+impl RoomRefusal {
+    /// The name under which scripts know it, as in `malote-cli --json join`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            RoomRefusal::Unknown => "unknown_room",
+            RoomRefusal::LooksLike(_) => "looks_like",
+            RoomRefusal::Reserved => "reserved",
+            RoomRefusal::TooManyRooms => "too_many_rooms",
+            RoomRefusal::RateLimited { .. } => "rate_limited",
+            RoomRefusal::ServerFull => "server_full",
+        }
+    }
+}
+
 /// Why a server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Closing {

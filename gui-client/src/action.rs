@@ -63,8 +63,15 @@ pub enum Action {
 }
 
 /// The actions that have a key.
-pub const WITH_KEYS: [Action; 6] =
-    [Action::Send, Action::New, Action::Reply, Action::Close, Action::NextPlace, Action::PreviousPlace];
+pub const WITH_KEYS: [Action; 7] = [
+    Action::Send,
+    Action::New,
+    Action::Reply,
+    Action::Close,
+    Action::NextPlace,
+    Action::PreviousPlace,
+    Action::Show(List::Rooms),
+];
 
 impl Action {
     /// The text for a button, in the translation files.
@@ -124,6 +131,7 @@ impl Action {
             Action::New => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::N)),
             Action::Reply => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::R)),
             Action::Close => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Escape)),
+            Action::Show(List::Rooms) => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::J)),
             Action::NextPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageDown)),
             Action::PreviousPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageUp)),
             _ => None,

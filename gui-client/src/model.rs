@@ -31,7 +31,7 @@ pub struct Model {
     pub number: Option<u64>,
     pub status: Status,
     pub people: People,
-    /// The others, as the side bar shows them: those connected first.
+    /// Those whom the side bar shows: the others, or all in the room in view; those connected first.
     pub roster: Vec<Person>,
     /// The rooms that we are in, that of everybody first.
     pub rooms: Vec<KnownRoom>,
@@ -101,6 +101,8 @@ pub struct RoomFinder {
     pub problem: Option<String>,
     /// The room that is being entered; it comes into view when we are in it.
     pub entering: Option<Name>,
+    /// Whether the field for a room's name is to be given the focus.
+    pub focus: bool,
 }
 
 /// The question for a name.
@@ -352,6 +354,11 @@ impl Model {
             List::Room(mailbox) => self.rooms.iter().find(|room| room.mailbox == mailbox),
             _ => None,
         }
+    }
+
+    /// Who is in the room in view, where it is not that of everybody.
+    pub fn company(&self) -> Option<&Company> {
+        self.room().filter(|room| !room.is_everybody()).and_then(|room| self.companies.get(&room.mailbox))
     }
 
     /// A room that we are in.

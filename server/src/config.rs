@@ -124,8 +124,9 @@ mod tests {
         assert_eq!(address("[::1]:5"), Some(("[::1]:5".parse().unwrap(), true)));
         assert_eq!(address("off"), None);
         assert!("nowhere".parse::<WebAddress>().is_err());
-        let file: ConfigFile = toml::from_str("web = 'off'").unwrap();
-        assert_eq!(file.web, Some(WebAddress::Off));
+        let text = "web = 'off'\nweb-cert = 'a.pem'\nweb-key = 'b.pem'\nweb-visitors = true";
+        let file: ConfigFile = toml::from_str(text).unwrap();
+        assert_eq!((file.web, file.web_visitors), (Some(WebAddress::Off), Some(true)));
         assert!(toml::from_str::<ConfigFile>("web = 'aus'").is_err());
     }
 

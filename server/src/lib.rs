@@ -206,3 +206,27 @@ fn lock_directory(path: &Path) -> Result<File, StartError> {
         Err(TryLockError::Error(error)) => Err(unwritable(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn where_nobody_asked_for_the_web_address_a_server_does_without() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let bind = async |address, is_asked_for| {
+            let data = tempfile::tempdir().unwrap();
+            let web = WebConfig { address, is_asked_for, certificate: None, visitors: false };
+            let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let data = data.path().to_owned();
+            let config = Config { listen, data, max_clients: 1, rate: Default::default(), web: Some(web) };
+            Server::bind(config).await.map(|server| server.web_url())
+        };
+        assert!(matches!(bind(address, false).await, Ok(None)));
+        assert!(matches!(bind(address, true).await, Err(StartError::Listen { option: "--web", .. })));
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        assert!(bind(free, true).await.is_ok_and(|url| url.is_some_and(|url| url.starts_with("http://127.0.0.1:"))));
+    }
+}

@@ -63,19 +63,8 @@ fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
         })?,
     };
     start_log(flags.log_format.or(file.log_format).unwrap_or_default());
+    let web = web_config(&flags, &file, texts)?;
     let data = flags.data.or(file.data).or_else(malote_server::default_data_directory);
-    let certificate = match (flags.web_cert.or(file.web_cert), flags.web_key.or(file.web_key)) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        _ => return Err(texts.get("server-web-certificate-halved")),
-    };
-    let visitors = flags.web_visitors || file.web_visitors.unwrap_or(false);
-    let web = web_address(flags.web.or(file.web)).map(|(address, is_asked_for)| WebConfig {
-        address,
-        is_asked_for,
-        certificate,
-        visitors,
-    });
     let config = Config {
         listen: listen_address(flags.listen.or(file.listen), flags.lan || file.lan.unwrap_or(false)),
         data: data.ok_or_else(|| texts.get("server-no-data-directory"))?,
@@ -94,14 +83,34 @@ fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
     })
 }
 
+fn web_config(flags: &Flags, file: &ConfigFile, texts: &Texts) -> Result<Option<WebConfig>, String> {
+    let path = |flag: &Option<PathBuf>, in_file: &Option<PathBuf>| flag.clone().or_else(|| in_file.clone());
+    let certificate = match (path(&flags.web_cert, &file.web_cert), path(&flags.web_key, &file.web_key)) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err(texts.get("server-web-certificate-halved")),
+    };
+    let visitors = flags.web_visitors || file.web_visitors.unwrap_or(false);
+    let address = web_address(flags.web.or(file.web));
+    Ok(address.map(|(address, is_asked_for)| WebConfig { address, is_asked_for, certificate, visitors }))
+}
+
 fn read_config(path: &PathBuf) -> Result<ConfigFile, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     toml::from_str(&text).map_err(|error| error.to_string())
 }
 
+/// Below this level, the library that carries WebSocket messages writes down each of them; a log never tells what people
+/// say, however much is asked of it.
+const CARRIER_OF_TEXTS: &str = "tungstenite=info";
+
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MALOTE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = match CARRIER_OF_TEXTS.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),

@@ -16,6 +16,8 @@ pub struct TestServer {
     ready: Ready,
     /// What was said on the command line besides address and data.
     options: Vec<String>,
+    /// How much it logs, as in `MALOTE_LOG`.
+    log: &'static str,
     data: TempDir,
 }
 
@@ -30,7 +32,13 @@ struct Ready {
 impl TestServer {
     /// Starts a server on a free port, without a web listener.
     pub fn start() -> TestServer {
-        TestServer::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        TestServer::start_with(&[])
+    }
+
+    /// Starts a server on a free port with further flags, which it keeps when it is started again, and without a web
+    /// listener.
+    pub fn start_with(flags: &[&str]) -> TestServer {
+        TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &[&["--web", "off"], flags].concat())
     }
 
     /// Starts a new server at this address, without a web listener.
@@ -40,14 +48,24 @@ impl TestServer {
 
     /// Starts a server on a free port, with a web listener on another one.
     pub fn start_with_web() -> TestServer {
-        TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &["--web", "127.0.0.1:0"])
+        TestServer::start_with_web_and_log("info")
     }
 
-    fn start_as(address: SocketAddr, options: &[&str]) -> TestServer {
+    /// The same, logging as much as `MALOTE_LOG` would ask for.
+    pub fn start_with_web_and_log(log: &'static str) -> TestServer {
+        TestServer::start_logging(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &["--web", "127.0.0.1:0"], log)
+    }
+
+    /// Starts a new server at this address, with these options beside.
+    pub fn start_as(address: SocketAddr, options: &[&str]) -> TestServer {
+        TestServer::start_logging(address, options, "info")
+    }
+
+    fn start_logging(address: SocketAddr, options: &[&str], log: &'static str) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
-        let (running, ready) = run(address, data.path(), &options);
-        TestServer { running: Some(running), ready, options, data }
+        let (running, ready) = run(address, data.path(), &options, log);
+        TestServer { running: Some(running), ready, options, log, data }
     }
 
     /// A `malote-server` with these arguments, to be started.
@@ -108,11 +126,12 @@ impl TestServer {
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the server runs already");
         // A page goes on with the address that it came from.
-        let options = match self.ready.web.as_deref().and_then(|url| url.split_once("://")) {
-            Some((_, web)) => vec!["--web".to_owned(), web.to_owned()],
-            None => self.options.clone(),
-        };
-        let (running, ready) = run(self.ready.address, self.data.path(), &options);
+        let mut options = self.options.clone();
+        let web = self.ready.web.as_deref().and_then(|url| url.split_once("://"));
+        if let (Some((_, web)), Some(flag)) = (web, options.iter().position(|option| option == "--web")) {
+            options[flag + 1] = web.to_owned();
+        }
+        let (running, ready) = run(self.ready.address, self.data.path(), &options, self.log);
         assert_eq!(ready, self.ready);
         self.running = Some(running);
     }
@@ -120,17 +139,22 @@ impl TestServer {
 
 /// Runs a server until it is ready. A port that was free a moment ago may serve somebody's outgoing connection
 /// meanwhile, so an address in use is tried again.
-fn run(address: SocketAddr, data: &Path, options: &[String]) -> (Running, Ready) {
-    wait_for(&format!("a server on {address}"), || match try_run(address, data, options) {
+fn run(address: SocketAddr, data: &Path, options: &[String], log: &str) -> (Running, Ready) {
+    let asked_for = |ended: &Ended| {
+        let said =
+            |option: &str| option.parse().is_ok_and(|at: SocketAddr| at.port() != 0) && ended.stderr.contains(option);
+        said(&address.to_string()) || options.iter().any(|option| said(option))
+    };
+    wait_for(&format!("a server on {address}"), || match try_run(address, data, options, log) {
         Ok(running) => Some(running),
-        Err(ended) if ended.stderr.contains(&address.to_string()) && address.port() != 0 => None,
+        Err(ended) if asked_for(&ended) => None,
         Err(ended) => panic!("malote-server does not start: {ended:?}"),
     })
 }
 
-fn try_run(address: SocketAddr, data: &Path, options: &[String]) -> Result<(Running, Ready), Ended> {
+fn try_run(address: SocketAddr, data: &Path, options: &[String], log: &str) -> Result<(Running, Ready), Ended> {
     let mut command = TestServer::command(options);
-    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data);
+    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data).env("MALOTE_LOG", log);
     let mut running = Running::start(&mut command);
     let Some(line) = running.line() else { return Err(running.wait()) };
     let (address, fingerprint, web) = match line.split(' ').collect::<Vec<_>>()[..] {

@@ -47,3 +47,26 @@ cli-doctor-not-reached = { $step }: { $detail }
 cli-found = { $name }  { $address }
 cli-found-here = on this computer
 cli-none-found = No server was found. Those that are started with malote-server --lan appear here.
+# Rooms and names
+cli-help-room = The room, with or without #
+cli-help-name = The name to take (without it, back to the one that the server gave)
+cli-command-rooms = Lists rooms, how many people are in each, and whether you are
+cli-command-join = Enters a room, and makes it if there is none
+cli-command-leave = Leaves a room
+cli-command-members = Lists who is in a room that you are in, and who is connected
+cli-command-name = Takes a name of your choice, or gives it up
+cli-room =
+    { $count ->
+        [one] { $room }  1 person
+       *[other] { $room }  { $count } people
+    }
+cli-room-member =
+    { $count ->
+        [one] { $room }  1 person  you are in it
+       *[other] { $room }  { $count } people  you are in it
+    }
+cli-created = The room { $room } is new, and you are in it.
+cli-entered = You are in the room { $room }.
+cli-left = You are not in the room { $room } any more.
+cli-not-in-room = You are not in the room { $room }. Enter it first, with malote-cli join.
+cli-named = You are called { $name } now.

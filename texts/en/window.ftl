@@ -90,7 +90,7 @@ time-full = %Y-%m-%d %H:%M
 # Places: inbox, rooms and people
 rooms = Rooms
 people = People
-people-in-room = { $room } ({ $connected } of { $count } connected)
+people-in-room = In { $room }
 everybody = Everybody
 you = You
 place-you = { $name } (you)
@@ -114,12 +114,13 @@ room-members =
        *[other] { $count } people
     }
 room-finder-hint = Enter a room of the list, or type the name of a new one:
+room-finder-example = #building
 notice-entered = { $name } entered the room ({ $time })
 notice-left = { $name } left the room ({ $time })
 notice-connected = { $name } connected ({ $time })
 notice-disconnected = { $name } lost the connection or closed the program ({ $time })
 action-rooms = + Enter
-action-rooms-hint = Shows the rooms that there are, to enter one or make another
+action-rooms-hint = Shows the rooms that there are, to enter one or make another (Ctrl+J)
 action-find-room = Enter or create
 action-enter-room = Enter
 action-enter-room-spoken = Enter { $room }
@@ -131,7 +132,7 @@ action-ask-name = Change my name…
 action-take-name = Use this name
 action-skip-name = Not now
 naming-first = Hello! You are { $name } here. Would you like a name?
-naming-first-hint = Others will see that name and write to it. You can change it later by clicking on the name below.
+naming-first-hint = It is the name that others see, and write to. You can change it later by clicking on it below.
 naming-change = You are { $name }. What would you like to be called?
 naming-change-hint = Leave it empty to go back to { $given }, which always works as well.
 form-everybody =

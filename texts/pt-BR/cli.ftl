@@ -47,3 +47,26 @@ cli-doctor-not-reached = { $step }: { $detail }
 cli-found = { $name }  { $address }
 cli-found-here = neste computador
 cli-none-found = Nenhum servidor foi encontrado. Os que são abertos com malote-server --lan aparecem aqui.
+# Salas e nomes
+cli-help-room = A sala, com ou sem #
+cli-help-name = O nome a usar (sem ele, volta ao que o servidor deu)
+cli-command-rooms = Lista as salas, quantas pessoas há em cada uma e se você está nela
+cli-command-join = Entra em uma sala, e a cria se não existir
+cli-command-leave = Sai de uma sala
+cli-command-members = Lista quem está em uma sala em que você está, e quem está conectado
+cli-command-name = Passa a usar um nome escolhido por você, ou deixa de usá-lo
+cli-room =
+    { $count ->
+        [one] { $room }  1 pessoa
+       *[other] { $room }  { $count } pessoas
+    }
+cli-room-member =
+    { $count ->
+        [one] { $room }  1 pessoa  você está nela
+       *[other] { $room }  { $count } pessoas  você está nela
+    }
+cli-created = A sala { $room } é nova, e você está nela.
+cli-entered = Você está na sala { $room }.
+cli-left = Você não está mais na sala { $room }.
+cli-not-in-room = Você não está na sala { $room }. Entre nela antes, com malote-cli join.
+cli-named = Agora você se chama { $name }.

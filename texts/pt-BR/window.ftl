@@ -90,7 +90,7 @@ time-full = %d/%m/%Y %H:%M
 # Lugares: caixa, salas e pessoas
 rooms = Salas
 people = Pessoas
-people-in-room = { $room } ({ $connected } de { $count } conectados)
+people-in-room = Em { $room }
 everybody = Todos
 you = Você
 place-you = { $name } (você)
@@ -114,12 +114,13 @@ room-members =
        *[other] { $count } pessoas
     }
 room-finder-hint = Entre numa sala da lista, ou escreva o nome de uma nova:
+room-finder-example = #obras
 notice-entered = { $name } entrou na sala ({ $time })
 notice-left = { $name } saiu da sala ({ $time })
 notice-connected = { $name } se conectou ({ $time })
 notice-disconnected = { $name } perdeu a conexão ou fechou o programa ({ $time })
 action-rooms = + Entrar
-action-rooms-hint = Mostra as salas que existem, para entrar ou criar outra
+action-rooms-hint = Mostra as salas que existem, para entrar ou criar outra (Ctrl+J)
 action-find-room = Entrar ou criar
 action-enter-room = Entrar
 action-enter-room-spoken = Entrar em { $room }
@@ -131,7 +132,7 @@ action-ask-name = Mudar meu nome…
 action-take-name = Usar este nome
 action-skip-name = Agora não
 naming-first = Olá! Aqui você é { $name }. Quer usar um nome?
-naming-first-hint = Os outros passam a ver e a escrever esse nome. Dá para mudar depois, clicando no nome aqui embaixo.
+naming-first-hint = É o nome que os outros veem e escrevem em Destinatário. Dá para mudar depois, clicando nele aqui embaixo.
 naming-change = Você é { $name }. Como quer ser chamado?
 naming-change-hint = Deixe vazio para voltar a { $given }, que continua valendo sempre.
 form-everybody =

@@ -2,6 +2,7 @@
 //!
 //! Whoever has just cloned the project waits for this program before anything else happens, so it has few dependencies.
 
+mod browser;
 mod cargo;
 mod demo;
 mod display;

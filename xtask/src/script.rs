@@ -25,6 +25,9 @@ const ACCENT: &str = "accent: Color32::from_rgb(";
 const BUTTON_WIDTH: usize = 50;
 const BUTTON_HEIGHT: usize = 18;
 
+/// No window has more places than these above a room: inbox, sent, everybody.
+const PLACES: usize = 3;
+
 /// How large the dot of an unread message is, in both directions.
 const DOT: RangeInclusive<usize> = 4..=14;
 
@@ -34,36 +37,74 @@ const DOT_TO_ROW: usize = 60;
 /// From sending to showing takes milliseconds; software rendering on a busy machine takes longer.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// The room of the exchange, as it is typed.
+const ROOM: &str = "#obras";
+
+/// Who is in it.
+const MEMBERS: [usize; 2] = [0, 1];
+
 /// One message of the exchange.
 struct Letter {
     from: usize,
-    to: &'static [usize],
+    to: To,
     subject: &'static str,
     body: &'static str,
 }
 
+/// Whom a message is for.
+enum To {
+    People(&'static [usize]),
+    Room,
+    Everybody,
+}
+
+impl To {
+    /// As it is typed.
+    fn typed(&self) -> String {
+        match self {
+            To::People(people) => people.iter().map(|number| name(*number)).collect::<Vec<_>>().join(", "),
+            To::Room => ROOM.to_owned(),
+            To::Everybody => "@todos".to_owned(),
+        }
+    }
+}
+
 const INVITATION: Letter = Letter {
     from: 0,
-    to: &[1],
+    to: To::People(&[1]),
     subject: "Almoço",
     body: "Vamos almoçar juntos amanhã? Pensei no restaurante da esquina, às 12h30.",
 };
 
 /// The window itself puts the subject of an answer.
 const ANSWER: Letter =
-    Letter { from: 1, to: &[0], subject: "Re: Almoço", body: "Ótima ideia! Até amanhã, então." };
+    Letter { from: 1, to: To::People(&[0]), subject: "Re: Almoço", body: "Ótima ideia! Até amanhã, então." };
 
 const NOTICE: Letter = Letter {
     from: 0,
-    to: &[1, 2],
+    to: To::People(&[1, 2]),
     subject: "Reunião às 15h",
     body: "A reunião de hoje é na sala azul. Tragam as anotações.",
 };
 
-const EXCHANGE: [&Letter; 3] = [&INVITATION, &ANSWER, &NOTICE];
+const DELIVERY: Letter =
+    Letter { from: 0, to: To::Room, subject: "Cimento", body: "Chegou. Está no depósito, ao lado do portão." };
+
+const BIRTHDAY: Letter = Letter {
+    from: 2,
+    to: To::Everybody,
+    subject: "Bolo na copa",
+    body: "É aniversário: às 16h, todos são bem-vindos.",
+};
+
+/// From whoever came last, in a browser.
+const GREETING: Letter =
+    Letter { from: PEOPLE, to: To::People(&[1]), subject: "Visita", body: "Olá! Escrevo do navegador." };
+
+const EXCHANGE: [&Letter; 6] = [&INVITATION, &ANSWER, &NOTICE, &DELIVERY, &BIRTHDAY, &GREETING];
 
 pub fn run() -> Result<()> {
-    system::prepare_for_own_display()?;
+    system::prepare_for_tests()?;
     stage::build()?;
     play()
 }
@@ -73,7 +114,7 @@ pub fn run() -> Result<()> {
 pub fn play() -> Result<()> {
     let accent = accent_colors()?;
     let mut stage = Stage::start(Display::own()?)?;
-    let played = exchange(&stage, &accent);
+    let played = exchange(&stage, &accent).and_then(|()| stage.open_browser()).and_then(|()| visit(&stage, &accent));
     // Pictures tell the most where something went wrong.
     let pictures = stage.photograph();
     for file in pictures.iter().flatten() {
@@ -90,6 +131,9 @@ pub fn play() -> Result<()> {
 fn exchange(stage: &Stage, accent: &[Rgb]) -> Result<()> {
     let person = |number| Person::at(stage, number, accent);
     let (zero, one, two) = (person(0)?, person(1)?, person(2)?);
+    for person in [&zero, &one, &two] {
+        person.keep_the_given_name()?;
+    }
 
     println!("{} writes to {} and sends with Ctrl+Enter.", name(0), name(1));
     zero.write(&INVITATION)?;
@@ -106,7 +150,33 @@ fn exchange(stage: &Stage, accent: &[Rgb]) -> Result<()> {
     zero.write(&NOTICE)?;
     zero.click_send()?;
     one.wait_for_unread()?;
-    two.open_unread()
+    two.open_unread()?;
+
+    println!("{} and {} enter the room {ROOM} with Ctrl+J, and {} writes to it.", name(0), name(1), name(0));
+    one.enter_room()?;
+    zero.enter_room()?;
+    zero.write(&DELIVERY)?;
+    zero.hand.press("ctrl+Return")?;
+    one.open_unread()?;
+
+    println!("{} writes to everybody, and says so once more.", name(2));
+    two.write(&BIRTHDAY)?;
+    two.hand.press("ctrl+Return")?;
+    two.click_send()?;
+    zero.show_inbox()?;
+    zero.open_unread()
+}
+
+/// Somebody comes who has a browser and no program.
+fn visit(stage: &Stage, accent: &[Rgb]) -> Result<()> {
+    let (visitor, one) = (Person::at(stage, PEOPLE, accent)?, Person::at(stage, 1, accent)?);
+    println!("{} writes to {} from the browser, with the keyboard alone.", name(PEOPLE), name(1));
+    visitor.keep_the_given_name()?;
+    visitor.hand.press("alt+n")?;
+    visitor.fill_in(&GREETING)?;
+    visitor.hand.press("ctrl+Return")?;
+    one.show_inbox()?;
+    one.open_unread()
 }
 
 /// Somebody in front of a window.
@@ -122,12 +192,36 @@ impl<'a> Person<'a> {
         Ok(Person { number, window: stage.window(number)?, hand: Hand::on(stage.display()), accent })
     }
 
+    /// Says no to the question for a name.
+    fn keep_the_given_name(&self) -> Result<()> {
+        self.hand.activate(&self.window)?;
+        self.hand.press("Escape")
+    }
+
+    /// Enters the room, or makes it, from the keyboard.
+    fn enter_room(&self) -> Result<()> {
+        self.hand.activate(&self.window)?;
+        self.hand.press("ctrl+j")?;
+        self.hand.write(ROOM)?;
+        self.hand.press("Return")
+    }
+
+    /// Goes back to the inbox, which stands above all other places.
+    fn show_inbox(&self) -> Result<()> {
+        self.hand.activate(&self.window)?;
+        (0..PLACES).try_for_each(|_| self.hand.press("ctrl+Prior"))
+    }
+
     /// Fills in the form for a new message from the keyboard.
     fn write(&self, letter: &Letter) -> Result<()> {
-        let recipients: Vec<String> = letter.to.iter().map(|number| name(*number)).collect();
         self.hand.activate(&self.window)?;
         self.hand.press("ctrl+n")?;
-        self.hand.write(&recipients.join(", "))?;
+        self.fill_in(letter)
+    }
+
+    /// Types one field after the other, from the first on.
+    fn fill_in(&self, letter: &Letter) -> Result<()> {
+        self.hand.write(&letter.to.typed())?;
         self.hand.press("Tab")?;
         self.hand.write(letter.subject)?;
         self.hand.press("Tab")?;
@@ -190,27 +284,41 @@ fn color(text: &str) -> Option<Rgb> {
 /// Whether every message arrived at each of its recipients, once and unharmed, and nothing else did.
 fn check(stage: &Stage) -> Result<()> {
     for number in 0..PEOPLE {
-        let inbox = stage.command_line(number, &["inbox"])?;
-        let arrived: Vec<Value> = inbox
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("the inbox of {} cannot be read", name(number)))?;
-        let expected: Vec<&Letter> = EXCHANGE.into_iter().filter(|letter| letter.to.contains(&number)).collect();
-        for letter in &expected {
-            let found = arrived.iter().filter(|message| is(message, letter)).count();
-            if found != 1 {
-                bail!(
-                    "{} should have \"{}\" from {} once, and has it {found} times. The inbox:\n{inbox}",
-                    name(number),
-                    letter.subject,
-                    name(letter.from)
-                );
-            }
+        let is_mail = |letter: &&Letter| match letter.to {
+            To::People(people) => people.contains(&number),
+            To::Everybody => letter.from != number,
+            To::Room => false,
+        };
+        check_list(stage, number, &["inbox"], EXCHANGE.into_iter().filter(is_mail).collect())?;
+    }
+    for number in MEMBERS {
+        let in_room = EXCHANGE.into_iter().filter(|letter| matches!(letter.to, To::Room));
+        check_list(stage, number, &["inbox", "--room", ROOM], in_room.collect())?;
+    }
+    Ok(())
+}
+
+/// Whether a list that the command line prints for this person holds these messages and no others.
+fn check_list(stage: &Stage, number: usize, words: &[&str], expected: Vec<&Letter>) -> Result<()> {
+    let list = stage.command_line(number, words)?;
+    let arrived: Vec<Value> = list
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("what `{}` prints for {} cannot be read", words.join(" "), name(number)))?;
+    for letter in &expected {
+        let found = arrived.iter().filter(|message| is(message, letter)).count();
+        if found != 1 {
+            bail!(
+                "{} should have \"{}\" from {} once, and has it {found} times. The list:\n{list}",
+                name(number),
+                letter.subject,
+                name(letter.from)
+            );
         }
-        if arrived.len() != expected.len() {
-            bail!("{} should have {} messages. The inbox:\n{inbox}", name(number), expected.len());
-        }
+    }
+    if arrived.len() != expected.len() {
+        bail!("{} should have {} messages. The list:\n{list}", name(number), expected.len());
     }
     Ok(())
 }

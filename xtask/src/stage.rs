@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::display::Display;
 use crate::process::{Running, run, text, wait_for};
 use crate::xdotool::{Hand, WindowId};
-use crate::{cargo, interrupt};
+use crate::{browser, cargo, interrupt};
 
 /// How many windows there are.
 pub const PEOPLE: usize = 3;
@@ -31,14 +31,20 @@ const SERVER_LIMIT: Duration = Duration::from_secs(30);
 /// A window shows itself and logs in within a second, but software rendering on a busy machine takes longer.
 const LOGIN_LIMIT: Duration = Duration::from_secs(60);
 
+/// What stands in the title of the page's window.
+const PAGE_TITLE: &str = "Malote";
+
 /// What the server writes into its log for every login.
 const LOGGED_IN: &str = "logged in";
 
 /// A server with its windows. The fields end in this order: windows before the server, the directory last.
 pub struct Stage {
     windows: Vec<Window>,
+    browser: Option<Window>,
     server: Running,
     address: String,
+    /// Where browsers find the page.
+    page: String,
     display: Display,
     log: Log,
     home: Folder,
@@ -70,16 +76,18 @@ impl Stage {
         let home = Folder::create()?;
         let log = Log::create(home.path.join("server.log"))?;
         let mut command = program("malote-server")?;
-        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(home.path.join("server"));
+        command.args(["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data"]).arg(home.path.join("server"));
         command.env("MALOTE_LOG", "info").stderr(log.writer()?);
         let (server, line) =
             Running::start_and_wait_for_line(&mut command, SERVER_LIMIT).with_context(|| log.last_lines())?;
-        let Some(address) = line.strip_prefix("malote-server ready ").and_then(|rest| rest.split(' ').next()) else {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["malote-server", "ready", address, _, "web", page] = words[..] else {
             bail!("malote-server says \"{line}\" instead of where it is ready");
         };
-        println!("The server is ready on {address}.");
+        println!("The server is ready on {address}, and for browsers on {page}.");
 
-        let mut stage = Stage { windows: Vec::new(), server, address: address.to_owned(), display, log, home };
+        let (address, page) = (address.to_owned(), page.to_owned());
+        let mut stage = Stage { windows: Vec::new(), browser: None, server, address, page, display, log, home };
         for number in 0..PEOPLE {
             stage.open_window(number)?;
         }
@@ -107,6 +115,22 @@ impl Stage {
         Ok(())
     }
 
+    /// Opens the page in a browser, for one person more.
+    pub fn open_browser(&mut self) -> Result<()> {
+        let number = self.windows.len();
+        let mut process = browser::open(&self.page, &self.home.path.join("browser"), &self.display)?;
+        wait_for(&format!("the login of {}", name(number)), LOGIN_LIMIT, || {
+            if let Some(status) = process.ended()? {
+                bail!("The browser ended ({status}). {}", self.log.last_lines());
+            }
+            let logins = self.log.read().matches(LOGGED_IN).count();
+            Ok((logins > number).then_some(()))
+        })?;
+        println!("{} is there, in a browser.", name(number));
+        self.browser = Some(Window { number, process });
+        Ok(())
+    }
+
     /// Beside each other; where the screen is too narrow, they cover each other in part.
     fn place(&self, number: usize) -> String {
         let (people, screen) = (PEOPLE as u32, self.display.size());
@@ -123,7 +147,11 @@ impl Stage {
 
     /// The window of this person, on a display of our own.
     pub fn window(&self, number: usize) -> Result<WindowId> {
-        Hand::on(&self.display).find_window(self.windows[number].process.pid(), &name(number))
+        let hand = Hand::on(&self.display);
+        match self.browser.as_ref().filter(|browser| browser.number == number) {
+            Some(browser) => hand.find_window(browser.process.pid(), PAGE_TITLE),
+            None => hand.find_window(self.windows[number].process.pid(), &name(number)),
+        }
     }
 
     /// Waits until all windows are closed or somebody asks us to stop.
@@ -148,7 +176,7 @@ impl Stage {
         let hand = Hand::on(&self.display);
         let folder = cargo::demo_folder()?;
         let mut files = Vec::new();
-        for number in 0..PEOPLE {
+        for number in 0..PEOPLE + usize::from(self.browser.is_some()) {
             let file = folder.join(format!("{}.png", name(number)));
             let window = self.window(number)?;
             hand.activate(&window)?;
@@ -163,6 +191,8 @@ impl Stage {
     /// Closes the windows as their users would, and makes sure that they end well.
     pub fn close_windows(&mut self) -> Result<()> {
         let hand = Hand::on(&self.display);
+        // A browser that is ended from outside keeps its profile to itself, which nobody looks at any more.
+        self.browser = None;
         for number in 0..PEOPLE {
             hand.activate(&self.window(number)?)?;
             hand.press("alt+F4")?;

@@ -15,20 +15,30 @@ const FOR_WINDOWS: &[&str] =
 /// What a display of our own is made of, and what types, clicks and takes pictures on it.
 const FOR_OWN_DISPLAY: &[&str] = &["imagemagick", "openbox", "x11-xkb-utils", "xdotool", "xvfb"];
 
-/// What makes the hosts and the other programs that exist in tests only, and the browser that is driven there.
-const FOR_TESTS: &[&str] = &["chromium", "chromium-driver", "iproute2", "python3", "python3-venv"];
+/// What makes the hosts and the other programs that exist in tests only.
+const FOR_TESTS: &[&str] = &["iproute2", "python3", "python3-venv"];
+
+/// The browser, and what drives it in tests.
+const FOR_BROWSING: &[&str] = &["chromium", "chromium-driver"];
 
 /// The programs among these packages, to look for where packages have other names.
-const PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp", "ip", "python3", "chromedriver"];
+const FOR_OWN_DISPLAY_PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp"];
+const FOR_TESTS_PROGRAMS: &[&str] = &["ip", "python3", "chromium", "chromedriver"];
 
 /// Makes sure that windows can be shown on the display that the person looks at.
 pub fn prepare_for_windows() -> Result<()> {
     prepare(FOR_WINDOWS, &[])
 }
 
-/// Makes sure that windows can be shown, used and photographed on a display of our own, and that all tests can run.
+/// Makes sure that windows can be shown and photographed on a display of our own.
 pub fn prepare_for_own_display() -> Result<()> {
-    prepare(&[FOR_WINDOWS, FOR_OWN_DISPLAY, FOR_TESTS].concat(), PROGRAMS)
+    prepare(&[FOR_WINDOWS, FOR_OWN_DISPLAY].concat(), FOR_OWN_DISPLAY_PROGRAMS)
+}
+
+/// The same, and that a browser can be used and all tests can run.
+pub fn prepare_for_tests() -> Result<()> {
+    let packages = [FOR_WINDOWS, FOR_OWN_DISPLAY, FOR_BROWSING, FOR_TESTS].concat();
+    prepare(&packages, &[FOR_OWN_DISPLAY_PROGRAMS, FOR_TESTS_PROGRAMS].concat())
 }
 
 fn prepare(packages: &[&str], programs: &[&str]) -> Result<()> {

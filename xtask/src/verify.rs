@@ -13,7 +13,7 @@ use crate::{cargo, interrupt, script, system};
 
 pub fn run_all() -> Result<ExitCode> {
     let mut report = Report::default();
-    let has_packages = report.step("Packages of the system", || one(system::prepare_for_own_display()))?;
+    let has_packages = report.step("Packages of the system", || one(system::prepare_for_tests()))?;
     report.step("Formatting", || one(run(&mut cargo::command(&["fmt", "--all", "--check"]))))?;
     report.step("Clippy", || one(run(&mut cargo::command(CLIPPY))))?;
     report.step("House rules", house_rules)?;

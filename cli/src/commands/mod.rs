@@ -1,12 +1,14 @@
 //! One file per command that is more than a few lines.
 
 mod doctor;
+mod names;
+mod rooms;
 mod send;
 mod servers;
 mod watch;
 
 use malote_client::archive::{Letter, Shelf};
-use malote_client::{Command as Engine, Event, People};
+use malote_client::{Command as Engine, Event};
 use malote_common::fingerprint::Fingerprint;
 use malote_texts::Texts;
 
@@ -26,10 +28,16 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
             printer.who(&name, &server, key)
         }
         Command::Send { to, subject, body } => send::run(flags, texts, &printer, to, subject, body),
-        Command::Inbox => inbox(flags, texts, &printer),
+        Command::Inbox { room: None } => inbox(flags, texts, &printer),
+        Command::Inbox { room: Some(room) } => rooms::inbox(flags, texts, &printer, room),
         Command::Watch => watch::run(flags, texts, &printer),
         Command::Clear => clear(flags, texts, &printer),
-        Command::People => people(flags, texts, &printer),
+        Command::Rooms => rooms::list(flags, texts, &printer),
+        Command::Join { room } => rooms::join(flags, texts, &printer, room),
+        Command::Leave { room } => rooms::leave(flags, texts, &printer, room),
+        Command::Members { room } => rooms::members(flags, texts, &printer, room),
+        Command::People => names::people(flags, texts, &printer),
+        Command::Name { name } => names::take(flags, texts, &printer, name.as_deref()),
         Command::Trust { fingerprint } => trust(flags, texts, &printer, fingerprint),
         Command::Doctor => doctor::run(flags, texts, &printer),
         Command::Servers => servers::run(texts, &printer),
@@ -40,15 +48,21 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
 fn inbox(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure> {
     let mut session = Session::start(flags, texts, false)?;
     let settled = session.settle();
-    let letters = session.reader.letters(Shelf::Inbox).map_err(|error| session.archive_failed(&error))?;
+    print_shelf(&session, texts, printer, Shelf::Inbox)?;
+    settled.map(drop)
+}
+
+/// Prints what stands on a shelf, oldest first.
+fn print_shelf(session: &Session, texts: &Texts, printer: &Printer, shelf: Shelf) -> Result<(), Failure> {
+    let letters = session.reader.letters(shelf).map_err(|error| session.archive_failed(&error))?;
     for letter in &letters {
         printer.letter(letter)?;
-        mark_read(&session, printer, letter);
+        mark_read(session, printer, letter);
     }
-    if letters.is_empty() {
-        printer.remark(&texts.get("cli-no-messages"))?;
+    match letters.is_empty() {
+        true => printer.remark(&texts.get("cli-no-messages")),
+        false => Ok(()),
     }
-    settled.map(drop)
 }
 
 /// What a person was shown was opened; what a program was given was not.
@@ -68,25 +82,6 @@ fn clear(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure>
     while !matches!(session.next()?, None | Some(Event::News(malote_client::archive::News::InboxChanged))) {}
     printer.remark(&texts.with("cli-cleared", &[("count", count.into())]))?;
     settled.map(drop)
-}
-
-fn people(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failure> {
-    let mut session = Session::start(flags, texts, true)?;
-    let (mut people, mut own_name) = (People::default(), String::new());
-    loop {
-        match session.next()? {
-            Some(Event::Status(malote_client::Status::Online { name, .. })) => own_name = name.to_string(),
-            Some(Event::People { people: page, complete }) => {
-                people.update(page);
-                if complete {
-                    break;
-                }
-            }
-            Some(_) => {}
-            None => return Err(session.not_reached()),
-        }
-    }
-    people.iter().try_for_each(|person| printer.person(person, &own_name))
 }
 
 fn trust(flags: &Flags, texts: &Texts, printer: &Printer, fingerprint: &str) -> Result<(), Failure> {

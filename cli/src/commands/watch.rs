@@ -16,8 +16,9 @@ pub fn run(flags: &Flags, texts: &Texts, printer: &Printer) -> Result<(), Failur
     while let Some(event) = session.next_ever()? {
         match event {
             Event::News(News::Received(row)) => {
-                let letter = session.reader.letter(row).map_err(|error| session.archive_failed(&error))?;
-                if let Some(letter) = letter {
+                let look = |row| Ok((session.reader.letter(row)?, session.reader.came_before(row)?));
+                let (letter, came_before) = look(row).map_err(|error| session.archive_failed(&error))?;
+                if let Some(letter) = letter.filter(|letter| !letter.mine && !came_before) {
                     printer.letter(&letter)?;
                     mark_read(&session, printer, &letter);
                 }

@@ -19,12 +19,16 @@ use malote_common::frame::Membership;
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::engine::Command;
 pub use reader::Reader;
 pub use rooms::KnownRoom;
 pub use servers::Identified;
 
 /// The schema's versions, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// What tells our files from those of other programs: "MLTA".
+const APPLICATION: u32 = 0x4d4c_5441;
 
 /// The setting that keeps authors from learning that their messages were opened.
 const QUIET: &str = "quiet";
@@ -301,15 +305,12 @@ impl Archive {
     }
 
     fn prepare(mut connection: Connection, path: &Path, address: &str) -> rusqlite::Result<Archive> {
+        refuse_others(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "application_id", APPLICATION)?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version as usize > MIGRATIONS.len() {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-            let reason = format!("written by a newer program (version {version})");
-            return Err(rusqlite::Error::SqliteFailure(code, Some(reason)));
-        }
         for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
             let tx = connection.transaction()?;
             tx.execute_batch(migration)?;
@@ -323,6 +324,26 @@ impl Archive {
     /// Carries out the changes, all or none, durably, and tells what is new.
     pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<News>, ArchiveError> {
         apply::apply(&mut self.connection, self.server, changes).map_err(|error| explained(&self.path, &error))
+    }
+
+    /// A command as the engine is to have it: a message that is opened in a room and was written to us as well is opened
+    /// in our mailbox, since its author is to learn it.
+    pub fn located(&self, command: Command) -> Command {
+        let Command::Open { row, .. } = command else { return command };
+        match self.mail_copy(row) {
+            Ok(Some((mailbox, seq))) => Command::Open { row, mailbox, seq },
+            // What cannot be read cannot be marked as opened either, and that is reported.
+            Ok(None) | Err(_) => command,
+        }
+    }
+
+    fn mail_copy(&self, row: i64) -> rusqlite::Result<Option<(MailboxId, Seq)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT own.mailbox, own.seq FROM received JOIN received AS own USING (server, message)
+             WHERE received.id = ? AND own.server = ? AND own.place = 0",
+        )?;
+        let place = |row: &rusqlite::Row| Ok((MailboxId(row.get::<_, i64>(0)? as u64), row.get::<_, i64>(1)? as u64));
+        statement.query_row([row, self.server], place).optional()
     }
 
     /// What an engine begins with.
@@ -414,6 +435,24 @@ impl Archive {
         self.server = servers::trust(&mut self.connection, address, fingerprint)
             .map_err(|error| explained(&self.path, &error))?;
         Ok(())
+    }
+}
+
+/// Fails where the file holds tables of another program, or of a version of this one that cannot be read.
+fn refuse_others(connection: &Connection) -> rusqlite::Result<()> {
+    let refuse = |reason: String| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+        Err(rusqlite::Error::SqliteFailure(code, Some(reason)))
+    };
+    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && tables > 0 {
+        return refuse("written by another program, or by Malote before its first release".to_owned());
+    }
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version as usize > MIGRATIONS.len() {
+        true => refuse(format!("written by a newer program (version {version})")),
+        false => Ok(()),
     }
 }
 

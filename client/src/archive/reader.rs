@@ -46,6 +46,14 @@ impl Reader {
         Ok(self.all(&format!("{LETTERS} FROM received WHERE id = ?"), [row], letter)?.pop())
     }
 
+    /// Whether the message in this row stands in another one as well, which came before: it was written to us, to a room
+    /// and perhaps to everybody.
+    pub fn came_before(&self, row: i64) -> Result<bool, ArchiveError> {
+        let sql = "SELECT 1 FROM received JOIN received AS other USING (server, message)
+                   WHERE received.id = ?1 AND other.id < ?1 LIMIT 1";
+        Ok(!self.all(sql, [row], |_| Ok(()))?.is_empty())
+    }
+
     /// How many messages on a shelf were not opened.
     pub fn unread(&self, shelf: Shelf) -> Result<usize, ArchiveError> {
         let counts: Vec<i64> = self.on_shelf(shelf, "SELECT count(*)", "AND read = 0", |row| row.get(0))?;

@@ -274,9 +274,12 @@ impl Engine {
                 self.flush(now);
             }
             (ServerFrame::Delivery { mailbox, seq, entry }, Link::Up { .. }) => {
+                let is_room = self.saved.rooms.contains_key(&mailbox);
                 match self.last_of(mailbox) {
-                    // A server that leaves a gap or repeats itself is not to be followed.
                     Some(last) if seq == *last + 1 => *last = seq,
+                    // Where we left a room and are in it again, the server may have begun where the first time ended.
+                    Some(last) if is_room && seq <= *last => return,
+                    // A server that leaves a gap or repeats itself is not to be followed.
                     _ => return self.give_up(Problem::NotMalote, now),
                 }
                 self.keep(Change::Received { mailbox, seq, entry });

@@ -38,11 +38,37 @@ struct Waiting {
     /// Its place among all that were written.
     order: u64,
     message: Message,
-    /// The message's recipients in the form in which addresses are compared.
-    to: Vec<String>,
+    /// The message's recipients.
+    to: Vec<Recipient>,
     targets: Vec<u8>,
     not_before: Timestamp,
     refusals: u32,
+    /// It waits for space in its recipients' mailboxes only.
+    for_space: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Recipient {
+    /// In the form in which addresses are compared.
+    folded: String,
+    kind: Kind,
+}
+
+/// What two different addresses may have in common: a chosen name leads to a person who has a given one as well, and may
+/// have had another chosen one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Given,
+    Chosen,
+    Room,
+}
+
+/// The addresses of messages that none may overtake.
+#[derive(Default)]
+struct Held<'a> {
+    addresses: HashSet<&'a str>,
+    given: bool,
+    chosen: bool,
 }
 
 impl Outbox {
@@ -133,6 +159,7 @@ impl Outbox {
             outcomes.iter().filter(|(_, outcome)| outcome.is_temporary()).map(|(position, _)| *position).collect();
         let message = waiting.message.id;
         if !open.is_empty() {
+            waiting.for_space = outcomes.iter().all(|(_, o)| !o.is_temporary() || *o == Outcome::MailboxFull);
             self.since = self.next_counter;
             waiting.targets.clone_from(&open);
             waiting.not_before = self.pause(&outcomes, &mut waiting.refusals, random, now);
@@ -175,11 +202,11 @@ impl Outbox {
     /// The messages, with their indices, that overtake nothing if they go: none before them waits for one of their
     /// recipients, or is under way and may be refused without the server's holding them back for it.
     fn in_turn(&self) -> impl Iterator<Item = (usize, &Waiting)> {
-        let doubtful = self.under_way.range(..self.since).flat_map(|(_, waiting)| waiting.addresses());
-        let mut held: HashSet<&str> = doubtful.collect();
+        let mut held = Held::default();
+        self.under_way.range(..self.since).for_each(|(_, waiting)| held.add(waiting));
         self.waiting.iter().enumerate().filter(move |(_, waiting)| {
-            let in_turn = !waiting.addresses().any(|to| held.contains(to));
-            held.extend(waiting.addresses());
+            let in_turn = !waiting.recipients().any(|to| held.holds(to));
+            held.add(waiting);
             in_turn
         })
     }
@@ -216,8 +243,8 @@ impl Outbox {
 
 impl Waiting {
     fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp) -> Waiting {
-        let to = message.to.iter().map(Address::folded).collect();
-        Waiting { order, message, to, targets, not_before, refusals: 0 }
+        let to = message.to.iter().map(Recipient::new).collect();
+        Waiting { order, message, to, targets, not_before, refusals: 0, for_space: false }
     }
 
     fn submission(&self, counter: u64, since: u64) -> Submission {
@@ -231,8 +258,40 @@ impl Waiting {
     }
 
     /// The recipients that are open.
-    fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.targets.iter().filter_map(|index| self.to.get(usize::from(*index))).map(String::as_str)
+    fn recipients(&self) -> impl Iterator<Item = &Recipient> {
+        self.targets.iter().filter_map(|index| self.to.get(usize::from(*index)))
+    }
+}
+
+impl Recipient {
+    fn new(address: &Address) -> Recipient {
+        let kind = match address {
+            Address::Person(name) if name.given_number().is_some() => Kind::Given,
+            Address::Person(_) => Kind::Chosen,
+            Address::Room(_) | Address::Everybody => Kind::Room,
+        };
+        Recipient { folded: address.folded(), kind }
+    }
+}
+
+impl<'a> Held<'a> {
+    fn add(&mut self, waiting: &'a Waiting) {
+        self.addresses.extend(waiting.recipients().map(|to| to.folded.as_str()));
+        // One full mailbox, which may stay so for days, does not keep mail from everybody else who might be its owner.
+        if !waiting.for_space {
+            self.given |= waiting.recipients().any(|to| to.kind == Kind::Given);
+            self.chosen |= waiting.recipients().any(|to| to.kind == Kind::Chosen);
+        }
+    }
+
+    /// Whether a message to this recipient might overtake one to the same.
+    fn holds(&self, to: &Recipient) -> bool {
+        let other_name = match to.kind {
+            Kind::Given => self.chosen,
+            Kind::Chosen => self.chosen || self.given,
+            Kind::Room => false,
+        };
+        other_name || self.addresses.contains(to.folded.as_str())
     }
 }
 

@@ -117,7 +117,12 @@ impl Engine {
         match frame {
             ServerFrame::Rooms { rooms, more } => self.rooms_page(rooms, more),
             ServerFrame::Members { mailbox, people, more } => self.members_page(mailbox, people, more),
-            ServerFrame::Member { mailbox, person, entered } => self.tell(Event::Member { mailbox, person, entered }),
+            ServerFrame::Member { mailbox, person, entered } => {
+                if let Some(list) = self.pages.members.get_mut(&mailbox) {
+                    update_page(list, &person, entered);
+                }
+                self.tell(Event::Member { mailbox, person, entered });
+            }
             ServerFrame::Entered { membership, created } => self.entered(&membership, created),
             ServerFrame::Left { room, mailbox } => self.left(room, mailbox),
             ServerFrame::RoomRefused { room, why } => {
@@ -157,6 +162,7 @@ impl Engine {
             self.saved.rooms.insert(mailbox, room);
         }
         self.tell(Event::Entered { room: membership.room.clone(), mailbox, created });
+        self.check_caught_up();
         self.ask_wishes();
     }
 
@@ -172,6 +178,8 @@ impl Engine {
             self.keep(Change::Left { mailbox });
         }
         self.tell(Event::Left { room, mailbox });
+        // What waited there will never come.
+        self.check_caught_up();
         self.ask_wishes();
     }
 
@@ -208,5 +216,16 @@ impl Engine {
                 self.tell(Event::Members { mailbox, people });
             }
         }
+    }
+}
+
+/// Notes in a list of which more is to come that somebody has entered or left. Who stands behind its end comes with a later
+/// page.
+fn update_page(list: &mut Vec<Person>, person: &Person, entered: bool) {
+    let is_within = list.last().is_some_and(|last| person.number <= last.number);
+    list.retain(|other| other.number != person.number);
+    if entered && is_within {
+        let index = list.partition_point(|other| other.number < person.number);
+        list.insert(index, person.clone());
     }
 }

@@ -13,11 +13,18 @@ impl Desk<'_> {
     /// Brings a place into view, and fills in its address.
     pub(super) fn show(&mut self, list: List) {
         self.model.list = list;
+        self.model.stale.roster = true;
         self.model.undo_inbox = None;
         self.reload_shelf();
         match list {
-            List::Room(mailbox) => self.client.command(Command::ListMembers { mailbox }),
-            List::Rooms => self.client.command(Command::ListRooms),
+            // In the room of everybody are all whom the side bar shows anyway.
+            List::Room(mailbox) if self.model.room().is_some_and(|room| !room.is_everybody()) => {
+                self.client.command(Command::ListMembers { mailbox });
+            }
+            List::Rooms => {
+                self.model.room_finder.focus = true;
+                self.client.command(Command::ListRooms);
+            }
             _ => {}
         }
         if !matches!(list, List::Sent | List::Rooms) {
@@ -123,14 +130,13 @@ impl Desk<'_> {
     /// Takes in what the client tells about rooms and names.
     pub(super) fn take_place(&mut self, event: Event) {
         let at = Timestamp::from_system(SystemTime::now());
+        self.model.stale.roster = true;
         let finder = &mut self.model.room_finder;
         match event {
             Event::Rooms { rooms } => finder.rooms = Some(rooms),
             Event::Members { mailbox, people } => self.model.companies.entry(mailbox).or_default().replace(people),
-            Event::Member { mailbox, person, entered } => {
-                if Some(person.number) != self.model.number {
-                    self.model.companies.entry(mailbox).or_default().moved(person, entered, at);
-                }
+            Event::Member { mailbox, person, entered } if Some(person.number) != self.model.number => {
+                self.model.companies.entry(mailbox).or_default().moved(person, entered, at);
             }
             Event::Entered { room, mailbox, .. } => {
                 self.model.stale.rooms = true;
@@ -139,6 +145,7 @@ impl Desk<'_> {
                     finder.typed.clear();
                     self.look_up_places();
                     self.show(List::Room(mailbox));
+                    self.model.form.focus = Some(Field::Subject);
                 }
             }
             Event::Left { mailbox, .. } => {
@@ -173,14 +180,17 @@ impl Desk<'_> {
 
     /// Looks up again what was overtaken by events.
     pub(super) fn look_up_places(&mut self) {
-        if std::mem::take(&mut self.model.stale.roster) {
-            self.model.roster = company::roster(&self.model.people, self.model.number);
-        }
         if std::mem::take(&mut self.model.stale.rooms) {
             match self.reader.rooms() {
                 Ok(rooms) => self.model.rooms = rooms,
                 Err(error) => self.fail(&error),
             }
+        }
+        if std::mem::take(&mut self.model.stale.roster) {
+            self.model.roster = match self.model.company() {
+                Some(company) => company.roster(),
+                None => company::roster(&self.model.people, self.model.number),
+            };
         }
     }
 }

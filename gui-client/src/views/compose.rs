@@ -63,8 +63,8 @@ fn body(ui: &mut Ui, model: &mut Model, view: &mut View) {
     if model.undo_form.is_some() {
         below += theme::FIELD_HEIGHT + theme::WIDE;
     }
-    if model.form.asked_everybody && model.last_sent.is_none() {
-        below += theme::LINE + theme::GAP;
+    if model.form.asked_everybody {
+        below += 2.0 * theme::LINE + theme::GAP;
     }
     if matches!(model.form.problem, Some((Field::Body, _))) {
         below += theme::FIELD_HEIGHT + theme::GAP;

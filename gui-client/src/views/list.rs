@@ -101,29 +101,48 @@ pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
 fn head(ui: &mut Ui, model: &Model, view: &mut View) {
     let is_narrow = ui.ctx().content_rect().width() < theme::PLACES_FROM;
     eframe::egui::Frame::new().inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
+        if is_narrow {
+            super::places::chooser(ui, model, view);
+        }
         let size = vec2(ui.available_width(), theme::FIELD_HEIGHT);
-        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-            ui.spacing_mut().button_padding = vec2(theme::GAP, 2.0);
-            if let Some(room) = model.room().filter(|room| !room.is_everybody()) {
-                view.quiet_button(ui, Action::LeaveRoom(room.mailbox));
-            }
-            let can_be_cleared = matches!(model.list, List::Inbox | List::Room(_));
-            if can_be_cleared && !model.letters().is_empty() {
-                view.quiet_button(ui, Action::ClearList);
-            }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                if is_narrow {
-                    return super::places::chooser(ui, model, view);
+        if !is_narrow || has_actions(model) {
+            ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+                actions(ui, model, view);
+                if !is_narrow {
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                        ui.add_space(theme::SMALL);
+                        let title = RichText::new(super::places::title(model, view.texts)).font(theme::bold_font());
+                        ui.add(Label::new(title).truncate());
+                    });
                 }
-                ui.add_space(theme::SMALL);
-                let title = RichText::new(super::places::title(model, view.texts)).font(theme::bold_font());
-                ui.add(Label::new(title).truncate());
             });
-        });
+        }
         if let Some(room) = model.room() {
             company(ui, room, model, view);
         }
     });
+}
+
+fn has_actions(model: &Model) -> bool {
+    can_be_left(model).is_some() || can_be_cleared(model)
+}
+
+fn can_be_left(model: &Model) -> Option<&KnownRoom> {
+    model.room().filter(|room| !room.is_everybody())
+}
+
+fn can_be_cleared(model: &Model) -> bool {
+    matches!(model.list, List::Inbox | List::Room(_)) && !model.letters().is_empty()
+}
+
+fn actions(ui: &mut Ui, model: &Model, view: &mut View) {
+    ui.spacing_mut().button_padding = vec2(theme::GAP, 2.0);
+    if let Some(room) = can_be_left(model) {
+        view.quiet_button(ui, Action::LeaveRoom(room.mailbox));
+    }
+    if can_be_cleared(model) {
+        view.quiet_button(ui, Action::ClearList);
+    }
 }
 
 /// How many people are in the room, and the last that was noticed about them.

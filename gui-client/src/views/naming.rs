@@ -43,7 +43,8 @@ pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
         if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
             view.actions.push(Action::TakeName);
         }
-        let enabled = !naming.waiting && !(naming.is_first && naming.typed.trim().is_empty());
+        let has_name = !naming.typed.trim().is_empty();
+        let enabled = !naming.waiting && (has_name || !naming.is_first);
         ui.add_enabled_ui(enabled, |ui| view.button(ui, Action::TakeName));
         view.quiet_button(ui, Action::SkipName);
     });

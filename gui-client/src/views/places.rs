@@ -86,13 +86,10 @@ impl Entry {
 
 /// Whose names stand below.
 fn people_heading(model: &Model, texts: &Texts) -> String {
-    let company = model.room().filter(|room| !room.is_everybody()).and_then(|room| {
-        let company = model.companies.get(&room.mailbox)?;
-        let room = model::address(room).to_string();
-        let counts = [("connected", company.connected().into()), ("count", company.count().into())];
-        Some(texts.with("people-in-room", &[&[("room", room.into())], &counts[..]].concat()))
-    });
-    company.unwrap_or_else(|| texts.get("people"))
+    match model.room().filter(|_| model.company().is_some()) {
+        Some(room) => texts.with("people-in-room", &[("room", model::address(room).to_string().into())]),
+        None => texts.get("people"),
+    }
 }
 
 pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {

@@ -38,11 +38,14 @@ fn find(ui: &mut Ui, model: &mut Model, view: &mut View) {
         let width = ui.available_width() - theme::FINDER_BUTTON - theme::GAP;
         let edit = TextEdit::singleline(&mut model.room_finder.typed)
             .id(eframe::egui::Id::unique("room finder"))
-            .hint_text("#obras")
+            .hint_text(view.texts.get("room-finder-example"))
             .desired_width(width)
             .min_size(vec2(0.0, theme::FIELD_HEIGHT))
             .align(eframe::egui::Align2::LEFT_CENTER);
         let field = ui.add(edit).labelled_by(label.id);
+        if std::mem::take(&mut model.room_finder.focus) {
+            field.request_focus();
+        }
         if field.changed() {
             model.room_finder.problem = None;
         }

@@ -43,10 +43,12 @@ pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {
     let palette = theme::palette(ui);
     ui.style_mut().spacing.interact_size.y = 22.0;
     ui.horizontal(|ui| {
-        let (dot, _) = ui.allocate_exact_size(Vec2::splat(12.0), Sense::hover());
+        let size = Vec2::new(12.0, ui.spacing().interact_size.y);
+        let (dot, _) = ui.allocate_exact_size(size, Sense::hover());
         let color = if line.online { palette.good } else { palette.bad };
         ui.painter().circle_filled(dot.center(), theme::DOT, color);
         if !line.name.is_empty() {
+            ui.spacing_mut().button_padding = Vec2::new(theme::SMALL, 0.0);
             let name = Button::new(RichText::new(&line.name).font(theme::bold_font())).frame_when_inactive(false);
             let spoken = format!("{}: {}", view.texts.get(Action::AskName.label()), line.name);
             let button = ui.add_enabled(line.online, name).on_hover_text(view.texts.get(Action::AskName.label()));

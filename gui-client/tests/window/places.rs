@@ -11,9 +11,10 @@ fn a_room_has_its_own_list_and_notices() {
     ana.until("ana is online", |model| model.is_online());
     rui.until("rui is online", |model| model.is_online());
 
-    ana.click("+ Entrar");
+    ana.press(Modifiers::COMMAND, Key::J);
     ana.until("the rooms are listed", |model| model.room_finder.rooms.is_some());
-    ana.write("Entre numa sala da lista, ou escreva o nome de uma nova:", "#obras");
+    ana.step();
+    ana.type_text("#obras");
     ana.press(Modifiers::NONE, Key::Enter);
     ana.until("ana is in the room", |model| model.room().is_some_and(|room| room.name.as_str() == "obras"));
     assert_eq!(ana.model().form.to, "#obras");
@@ -27,6 +28,8 @@ fn a_room_has_its_own_list_and_notices() {
     ana.step();
     assert!(ana.says("Usuario1 entrou na sala"));
     assert!(ana.says("2 pessoas na sala, 2 conectadas"));
+    assert!(ana.says("Em #obras"));
+    assert!(ana.place("Usuario0 (você), conectado").is_some(), "those in the room stand in the side bar");
 
     rui.choose("Caixa de Entrada");
     ana.write("Assunto", "Cimento");

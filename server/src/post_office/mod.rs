@@ -4,6 +4,8 @@
 
 mod presence;
 #[cfg(test)]
+mod rooms_tests;
+#[cfg(test)]
 mod tests;
 pub mod thread;
 mod types;
@@ -51,10 +53,17 @@ impl<S: Store> PostOffice<S> {
         let operations: Vec<Option<Operation>> =
             batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
         let mut answers = self.commit(&operations, now)?.into_iter();
-        let mut effects = Effects::default();
+        let (mut effects, mut readings) = (Effects::default(), Vec::new());
         for ((session, request), operation) in batch.into_iter().zip(operations) {
-            let answer = operation.and_then(|_| answers.next().flatten());
-            self.conclude(session, request, answer, &mut effects)?;
+            match operation.and_then(|_| answers.next().flatten()) {
+                None if request.only_reads() => readings.push((session, request)),
+                answer => self.conclude(session, request, answer, &mut effects),
+            }
+        }
+        // The store is read as it is after the whole batch, so that is when it is decided who may read what: whoever left a
+        // room in this batch is not to see what was written there after that.
+        for (session, request) in readings {
+            self.read(session, request, &mut effects)?;
         }
         self.announce(&mut effects);
         Ok(effects.events)
@@ -115,13 +124,7 @@ impl<S: Store> PostOffice<S> {
         }
     }
 
-    fn conclude(
-        &mut self,
-        session: SessionId,
-        request: Request,
-        answer: Option<Answer>,
-        effects: &mut Effects,
-    ) -> Result<(), StoreError> {
+    fn conclude(&mut self, session: SessionId, request: Request, answer: Option<Answer>, effects: &mut Effects) {
         match (request, answer) {
             (Request::Login { device, .. }, Some(Answer::LoggedIn(login))) => {
                 self.log_in(session, device, login, effects)
@@ -143,14 +146,6 @@ impl<S: Store> PostOffice<S> {
                     self.presence.read(session, mailbox);
                 }
             }
-            (Request::Fetch { mailbox, after }, _) => self.fetch(session, mailbox, after, effects)?,
-            (Request::People { after }, _) => self.people(session, after, effects)?,
-            (Request::Rooms { after }, _) if self.presence.get(session).is_some() => {
-                let rooms = self.store.rooms(after.as_ref(), limits::ROOMS_PER_PAGE)?;
-                let more = rooms.len() == limits::ROOMS_PER_PAGE;
-                effects.tell(session, Event::Rooms { rooms, more });
-            }
-            (Request::Members { mailbox, after }, _) => self.members(session, mailbox, after, effects)?,
             (Request::Enter { room, .. } | Request::Leave { room }, answer) => {
                 self.move_between_rooms(session, room, answer, effects)
             }
@@ -172,7 +167,22 @@ impl<S: Store> PostOffice<S> {
             (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// Answers a request that changes nothing.
+    fn read(&mut self, session: SessionId, request: Request, effects: &mut Effects) -> Result<(), StoreError> {
+        match request {
+            Request::Fetch { mailbox, after } => self.fetch(session, mailbox, after, effects),
+            Request::People { after } => self.people(session, after, effects),
+            Request::Rooms { after } if self.presence.get(session).is_some() => {
+                let rooms = self.store.rooms(after.as_ref(), limits::ROOMS_PER_PAGE)?;
+                let more = rooms.len() == limits::ROOMS_PER_PAGE;
+                effects.tell(session, Event::Rooms { rooms, more });
+                Ok(())
+            }
+            Request::Members { mailbox, after } => self.members(session, mailbox, after, effects),
+            _ => Ok(()),
+        }
     }
 
     fn log_in(&mut self, session: SessionId, device: DeviceId, login: Login, effects: &mut Effects) {

@@ -2,7 +2,7 @@ use super::*;
 use crate::store::contract::{DEVICE, submission};
 use crate::store::sqlite::SqliteStore;
 use malote_common::Submission;
-use malote_common::frame::Room;
+use malote_common::frame::{Membership, Room};
 
 const NOW: Timestamp = Timestamp(5);
 
@@ -142,4 +142,150 @@ fn watchers_learn_who_comes_and_goes() {
     };
     assert_eq!(presence(ask(&mut office, 2, login(2))), (1, true));
     assert_eq!(presence(ask(&mut office, 2, Request::Gone)), (1, false));
+}
+
+/// Enters a room, and wants to hear what is said there.
+fn enter(office: &mut PostOffice<SqliteStore>, session: u64, typed: &str) -> Membership {
+    let room = Name::parse(typed).unwrap();
+    let events = ask(office, session, Request::Enter { room, create: true });
+    let entered = events.into_iter().find_map(|(to, event)| match event {
+        Event::Entered { membership, asked: true, .. } if to == session => Some(membership),
+        _ => None,
+    });
+    let membership = entered.expect("anybody may enter");
+    ask(office, session, Request::Resume { mailbox: membership.mailbox, after: 0 });
+    membership
+}
+
+fn leave(typed: &str) -> Request {
+    Request::Leave { room: Name::parse(typed).unwrap() }
+}
+
+fn write(counter: u64, to: &str) -> Request {
+    Request::Submit(submission(counter, &[to], "oi"))
+}
+
+/// The sessions that are told of a new entry.
+fn hear(events: &[(u64, Event)]) -> Vec<u64> {
+    events.iter().filter(|(_, event)| matches!(event, Event::Entry(_))).map(|(session, _)| *session).collect()
+}
+
+/// An office in which 1, 2 and 3 are logged in.
+fn with_three() -> PostOffice<SqliteStore> {
+    let mut office = office(9);
+    (1..=3).for_each(|n| drop(ask(&mut office, n, login(n as u8))));
+    office
+}
+
+#[test]
+fn a_room_is_heard_by_those_who_are_in_it_and_listen() {
+    let mut office = with_three();
+    (1..=2).for_each(|n| drop(enter(&mut office, n, "obras")));
+    assert_eq!(hear(&ask(&mut office, 1, write(1, "#obras"))), [1, 2]);
+    assert_eq!(hear(&ask(&mut office, 3, write(1, "#obras"))), [] as [u64; 0]);
+    ask(&mut office, 2, leave("obras"));
+    assert_eq!(hear(&ask(&mut office, 1, write(2, "#obras"))), [1]);
+    let everybody = hear(&ask(&mut office, 3, write(2, "@todos")));
+    assert_eq!(everybody, [] as [u64; 0], "nobody has asked for it yet");
+}
+
+#[test]
+fn nobody_hears_fetches_or_lists_a_room_they_are_not_in() {
+    let mut office = with_three();
+    let Membership { mailbox, .. } = enter(&mut office, 1, "obras");
+    ask(&mut office, 1, write(1, "#obras"));
+    for request in [
+        Request::Resume { mailbox, after: 0 },
+        Request::Fetch { mailbox, after: 0 },
+        Request::Members { mailbox, after: None },
+        Request::Acknowledge { mailbox, seq: 1 },
+        Request::Read { mailbox, seqs: vec![1] },
+    ] {
+        let events = ask(&mut office, 2, request);
+        assert!(events.is_empty(), "{events:?}");
+    }
+    assert_eq!(hear(&ask(&mut office, 1, write(2, "#obras"))), [1]);
+}
+
+#[test]
+fn whoever_leaves_does_not_fetch_what_came_behind_them_in_the_same_batch() {
+    let mut office = with_three();
+    (1..=2).for_each(|n| drop(enter(&mut office, n, "obras")));
+    let Membership { mailbox, .. } = enter(&mut office, 1, "obras");
+    let batch = [(1, Request::Fetch { mailbox, after: 0 }), (1, leave("obras")), (2, write(1, "#obras"))];
+    let events = office.handle(batch.map(|(session, request)| (SessionId(session), request)).into(), NOW).unwrap();
+    let told: Vec<_> = events.iter().filter(|(session, _)| session.0 == 1).map(|(_, event)| event).collect();
+    assert!(matches!(told[..], [Event::Left { asked: true, .. }]), "{told:?}");
+}
+
+#[test]
+fn those_in_a_room_learn_once_who_comes_and_goes() {
+    let mut office = with_three();
+    (1..=2).for_each(|n| drop(enter(&mut office, n, "obras")));
+    let members = |events: Vec<(u64, Event)>| -> Vec<(u64, u64, bool)> {
+        let member = |(session, event)| match event {
+            Event::Member { person, entered, .. } => Some((session, person.number, entered)),
+            _ => None,
+        };
+        events.into_iter().filter_map(member).collect()
+    };
+    let enter = || Request::Enter { room: Name::parse("obras").unwrap(), create: false };
+    assert_eq!(members(ask(&mut office, 3, enter())), [(1, 2, true), (2, 2, true)]);
+    assert_eq!(members(ask(&mut office, 3, enter())), [], "they are in it already");
+    assert_eq!(members(ask(&mut office, 3, leave("obras"))), [(1, 2, false), (2, 2, false)]);
+    assert_eq!(members(ask(&mut office, 3, leave("obras"))), []);
+}
+
+#[test]
+fn all_devices_of_a_person_are_in_the_same_rooms_and_have_the_same_name() {
+    let mut office = office(9);
+    let device = |n| Request::Login { key: [1; 32], device: DeviceId([n; 16]) };
+    ask(&mut office, 1, device(1));
+    ask(&mut office, 2, device(2));
+    let asked = |events: &[(u64, Event)]| -> Vec<(u64, bool)> {
+        let of = |(session, event): &(u64, Event)| match event {
+            Event::Entered { asked, .. } | Event::Left { asked, .. } | Event::Named { asked, .. } => {
+                Some((*session, *asked))
+            }
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
+    let room = || Name::parse("obras").unwrap();
+    let events = ask(&mut office, 1, Request::Enter { room: room(), create: true });
+    assert_eq!(asked(&events), [(1, true), (2, false)]);
+    let mailbox = events.iter().find_map(|(_, event)| match event {
+        Event::Entered { membership, .. } => Some(membership.mailbox),
+        _ => None,
+    });
+    let mailbox = mailbox.unwrap();
+    (1..=2).for_each(|n| drop(ask(&mut office, n, Request::Resume { mailbox, after: 0 })));
+    assert_eq!(hear(&ask(&mut office, 2, write(1, "#obras"))), [1, 2]);
+    assert_eq!(asked(&ask(&mut office, 1, Request::TakeName { name: Some(room()) })), [(1, true), (2, false)]);
+    assert_eq!(asked(&ask(&mut office, 2, leave("obras"))), [(1, false), (2, true)]);
+    assert!(ask(&mut office, 1, Request::Fetch { mailbox, after: 0 }).is_empty());
+}
+
+#[test]
+fn members_are_shown_with_who_of_them_is_connected() {
+    let mut office = with_three();
+    (1..=3).for_each(|n| drop(enter(&mut office, n, "obras")));
+    let Membership { mailbox, .. } = enter(&mut office, 1, "obras");
+    ask(&mut office, 3, Request::Gone);
+    let events = ask(&mut office, 1, Request::Members { mailbox, after: None });
+    let [(1, Event::Members { people, more: false, .. })] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(people.iter().map(|p| (p.number, p.connected)).collect::<Vec<_>>(), [(0, true), (1, true), (2, false)]);
+}
+
+#[test]
+fn whoever_comes_back_hears_nothing_before_they_ask_for_it() {
+    let mut office = with_three();
+    (1..=2).for_each(|n| drop(enter(&mut office, n, "obras")));
+    ask(&mut office, 2, Request::Gone);
+    assert_eq!(hear(&ask(&mut office, 1, write(1, "#obras"))), [1]);
+    ask(&mut office, 4, login(2));
+    assert_eq!(hear(&ask(&mut office, 1, write(2, "#obras"))), [1]);
+    let Membership { mailbox, .. } = enter(&mut office, 1, "obras");
+    ask(&mut office, 4, Request::Resume { mailbox, after: 0 });
+    assert_eq!(hear(&ask(&mut office, 1, write(3, "#obras"))), [1, 4]);
 }

@@ -120,6 +120,13 @@ pub enum Event {
     },
 }
 
+impl Request {
+    /// Whether it asks for something that the store has, and changes nothing.
+    pub fn only_reads(&self) -> bool {
+        matches!(self, Request::Fetch { .. } | Request::People { .. } | Request::Rooms { .. } | Request::Members { .. })
+    }
+}
+
 impl Event {
     /// Whether a session that misses this event can ask for its content later.
     pub fn can_be_missed(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use malote_common::frame::Membership;
+use malote_common::frame::{Membership, ServerFrame};
 use malote_common::{Epoch, MailboxId, Name, Seq};
 
 use crate::post_office::Request;
@@ -17,8 +17,7 @@ pub struct Active {
     pub unanswered: u64,
     /// Marks of reading that the post office has not noted.
     pub reading: usize,
-    /// Wishes for rooms and names that the post office has not answered.
-    pub asking: usize,
+    pub wishes: Wishes,
     /// The client wants to know who comes and goes.
     pub watching: bool,
     pub feeds: Feeds,
@@ -35,7 +34,7 @@ impl Active {
             limited: 0,
             unanswered: 0,
             reading: 0,
-            asking: 0,
+            wishes: Wishes::default(),
             watching: false,
             feeds: Feeds { feeds, fetching: None },
             lists: Lists::default(),
@@ -67,9 +66,10 @@ impl Feed {
         Feed::new(room.mailbox, room.epoch, room.first)
     }
 
-    /// Begins behind `after`, or with the first entry that the client may see where that is later.
+    /// Begins behind `after`, or with the first entry that the client may see where that is later. Whoever leaves a room
+    /// and enters it again may resume it a second time before we have heard of the first.
     pub fn begin(&mut self, after: Seq) {
-        self.sent = Some(after.max(self.first.saturating_sub(1)));
+        self.sent = Some(after.max(self.first.saturating_sub(1)).max(self.sent.unwrap_or(0)));
         self.behind = true;
     }
 }
@@ -127,6 +127,48 @@ impl Feeds {
         self.feeds.push(feed);
         self.fetching = Some(mailbox);
         Some(Request::Fetch { mailbox, after })
+    }
+}
+
+/// What a client wants of rooms and names. The post office is asked one at a time, so that the answers come in the order of
+/// the wishes: by that the client knows what each belongs to.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    waiting: VecDeque<Wish>,
+    asking: bool,
+}
+
+#[derive(Debug)]
+pub enum Wish {
+    /// To be asked of the post office.
+    Ask(Request),
+    /// Refused already, once those before it are answered.
+    Refused(ServerFrame),
+}
+
+impl Wishes {
+    /// How many were not answered.
+    pub fn count(&self) -> usize {
+        self.waiting.len() + usize::from(self.asking)
+    }
+
+    pub fn add(&mut self, wish: Wish) {
+        self.waiting.push_back(wish);
+    }
+
+    /// The post office has answered what it was asked.
+    pub fn answered(&mut self) {
+        self.asking = false;
+    }
+
+    /// What to do next, unless an answer is awaited.
+    pub fn next(&mut self) -> Option<Wish> {
+        if self.asking {
+            return None;
+        }
+        let wish = self.waiting.pop_front()?;
+        self.asking = matches!(wish, Wish::Ask(_));
+        Some(wish)
     }
 }
 

@@ -146,30 +146,30 @@ impl Session {
                 self.send(&ServerFrame::Member { mailbox, person, entered });
             }
             (Event::Entered { membership, created, asked }, State::Active(active)) => {
-                active.asking = active.asking.saturating_sub(usize::from(asked));
                 active.feeds.enter(&membership);
                 self.send(&ServerFrame::Entered { membership, created });
+                self.answered(asked);
             }
             (Event::Left { room, mailbox, asked }, State::Active(active)) => {
-                active.asking = active.asking.saturating_sub(usize::from(asked));
                 active.feeds.leave(mailbox);
                 active.lists.leave(mailbox);
                 self.send(&ServerFrame::Left { room, mailbox });
+                self.answered(asked);
                 self.list();
                 self.catch_up();
             }
-            (Event::RoomRefused { room, why }, State::Active(active)) => {
-                active.asking = active.asking.saturating_sub(1);
+            (Event::RoomRefused { room, why }, State::Active(_)) => {
                 self.send(&ServerFrame::RoomRefused { room, why });
+                self.answered(true);
             }
             (Event::Named { name, asked }, State::Active(active)) => {
-                active.asking = active.asking.saturating_sub(usize::from(asked));
                 active.login.name = name.clone();
                 self.send(&ServerFrame::Named { name });
+                self.answered(asked);
             }
-            (Event::NameRefused { name, why }, State::Active(active)) => {
-                active.asking = active.asking.saturating_sub(1);
+            (Event::NameRefused { name, why }, State::Active(_)) => {
                 self.send(&ServerFrame::NameRefused { name, why });
+                self.answered(true);
             }
             (Event::ReadNoted { mailbox, seqs }, State::Active(active)) => {
                 active.reading = active.reading.saturating_sub(1);

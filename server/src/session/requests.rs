@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use malote_common::frame::{ClientFrame, Closing, NameRefusal, RoomRefusal, ServerFrame};
 use malote_common::{Name, Outcome, Submission, limits};
 
-use super::active::List;
+use super::active::{List, Wish};
 use super::{Output, Session, State};
 use crate::post_office::Request;
 use crate::rate;
@@ -23,7 +23,7 @@ impl Session {
         match frame {
             ClientFrame::Submit(submission) => self.submit(submission, now),
             ClientFrame::Resume { mailbox, epoch, after } => match active.feeds.get(mailbox) {
-                Some(feed) if feed.epoch == epoch && feed.sent.is_none() => {
+                Some(feed) if feed.epoch == epoch && (feed.sent.is_none() || mailbox != own) => {
                     feed.begin(after);
                     self.outputs.push_back(Output::Ask(Request::Resume { mailbox, after }));
                     self.catch_up();
@@ -61,7 +61,7 @@ impl Session {
                 }
             }
             ClientFrame::Enter { .. } | ClientFrame::Leave { .. } | ClientFrame::TakeName { .. }
-                if active.asking >= ASKING =>
+                if active.wishes.count() >= ASKING =>
             {
                 self.close(Closing::ProtocolError)
             }
@@ -119,15 +119,33 @@ impl Session {
         }
     }
 
-    /// Passes on a wish for a room or a name, unless this person has too many of them.
+    /// Passes on a wish for a room or a name in its turn, unless this person has too many of them.
     fn ask(&mut self, request: Request, limited: impl FnOnce(u64) -> ServerFrame, now: Instant) {
         let State::Active(active) = &mut self.state else { return };
-        match self.allowances.take(active.login.person, rate::WISH_COST, now) {
-            Ok(()) => {
-                active.asking += 1;
-                self.outputs.push_back(Output::Ask(request));
+        active.wishes.add(match self.allowances.take(active.login.person, rate::WISH_COST, now) {
+            Ok(()) => Wish::Ask(request),
+            Err(wait) => Wish::Refused(limited(milliseconds(wait))),
+        });
+        self.go_on_with_wishes();
+    }
+
+    /// A wish was answered, `asked` by this client or by another device of the same person.
+    pub(super) fn answered(&mut self, asked: bool) {
+        let State::Active(active) = &mut self.state else { return };
+        if asked {
+            active.wishes.answered();
+            self.go_on_with_wishes();
+        }
+    }
+
+    fn go_on_with_wishes(&mut self) {
+        while let State::Active(active) = &mut self.state
+            && let Some(wish) = active.wishes.next()
+        {
+            match wish {
+                Wish::Ask(request) => self.outputs.push_back(Output::Ask(request)),
+                Wish::Refused(answer) => self.send(&answer),
             }
-            Err(wait) => self.send(&limited(milliseconds(wait))),
         }
     }
 }

@@ -32,6 +32,8 @@ struct Texts {
 
 impl Incoming for Texts {
     async fn next(&mut self) -> io::Result<Arrived<'_>> {
+        // Whoever says nothing more for a while is not to cost what they said last.
+        self.last = Utf8Bytes::default();
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => {
                 self.last = text;

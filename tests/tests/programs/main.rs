@@ -1,8 +1,10 @@
 //! The programs as scripts and people meet them: flags, outputs, statuses, sentences (section 8 of the design).
 
 mod doctor;
+mod names;
 mod profiles;
 mod reading;
+mod rooms;
 mod sending;
 mod serving;
 

@@ -40,6 +40,32 @@ fn an_address_in_use_is_refused() {
 }
 
 #[test]
+fn an_address_in_use_is_refused_for_browsers_where_it_was_asked_for() {
+    let server = TestServer::start();
+    let (address, data) = (server.address().to_string(), tempfile::tempdir().unwrap());
+    let arguments = ["--listen", ANY_PORT, "--web", &address, "--data", text(data.path())];
+    let args = [("option", "--web".into()), ("address", address.as_str().into())];
+    refused_in_both_languages(&arguments, "server-address-in-use", &args);
+}
+
+#[test]
+fn a_certificate_for_browsers_that_cannot_be_used_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, data) = (directory.path().join("web.pem"), directory.path().join("data"));
+    let common = ["--listen", ANY_PORT, "--web", ANY_PORT, "--data", text(&data), "--web-cert", text(&file)];
+    refused_in_both_languages(&common, "server-web-certificate-halved", &[]);
+    fs::write(&file, "nonsense").unwrap();
+    for language in LANGUAGES {
+        let arguments = [&common[..], &["--web-key", text(&file), "--lang", language.tag()]].concat();
+        let expected = sentence(language, "server-web-certificate-refused", &[("reason", "⟨reason⟩".into())]);
+        let (start, end) = expected.split_once("⟨reason⟩").unwrap();
+        let ended = run_server(&arguments).expect_status(1);
+        let said = ended.only_sentence();
+        assert!(said.starts_with(start) && said.ends_with(end) && said.contains(text(&file)), "{said}");
+    }
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let data = below_a_file(directory.path());
@@ -68,6 +94,7 @@ fn a_configuration_file_that_is_not_there_is_refused() {
 fn wrong_usage_is_status_2() {
     run_server(&["--no-such-flag"]).expect_status(2);
     run_server(&["--listen", "nowhere"]).expect_status(2);
+    run_server(&["--web", "nowhere"]).expect_status(2);
     run_server(&["--max-clients", "0"]).expect_status(2);
     let nobody = Cli::at("127.0.0.1:1");
     nobody.run(&["--no-such-flag"]).expect_status(2);

@@ -1,15 +1,17 @@
 //! Servers, clients and a network that fails in every way it can, in one thread and in virtual time.
 //!
-//! Each seed is a world of its own in which people write, read and clear while connections break, programs are killed,
+//! Each seed is a world of its own in which people write, read, enter rooms and change names while connections break, programs are killed,
 //! the server crashes and clocks jump. Then nothing goes wrong any more, everything must come to rest, and what became
-//! of each message is compared with a [`model`].
+//! of each message is compared with a [`model`]. What the store answers meanwhile must agree with its [`history`].
 //!
 //! `MALOTE_SEEDS=2000` runs more worlds than usual, `MALOTE_SEED=17` runs one and tells what happens in it.
 
+mod history;
 mod model;
 mod network;
 mod person;
 mod program;
+mod rooms;
 mod scene;
 mod server;
 mod world;
@@ -56,8 +58,14 @@ fn run_all(seeds: u64) -> Result<(), String> {
         return Err(format!("{} of {seeds} worlds went wrong; the first was {first}", failures.len()));
     }
     let summaries = results.iter().filter_map(|(_, result)| result.as_ref().ok());
-    let (messages, steps) = summaries.fold((0, 0), |(m, s), summary| (m + summary.messages, s + summary.steps));
-    println!("{messages} messages arrived in {seeds} worlds, in {steps} steps");
+    let sum = summaries.fold(Summary::default(), |sum, world| Summary {
+        steps: sum.steps + world.steps,
+        messages: sum.messages + world.messages,
+        in_rooms: sum.in_rooms + world.in_rooms,
+        stays: sum.stays + world.stays,
+        ..sum
+    });
+    println!("what happened in {seeds} worlds: {sum:?}");
     Ok(())
 }
 

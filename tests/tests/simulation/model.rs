@@ -1,15 +1,23 @@
 //! What must be true when everything has come to rest, as a simple model of who wrote what to whom.
+//!
+//! What is true of rooms stands in [`crate::rooms`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use malote_client::archive::State;
 use malote_common::{MessageId, Name};
 
+use crate::rooms::InRoom;
+
 /// All that is known of one person after a run.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Every name that the server told this person.
+    /// The one in the given name.
+    pub number: u64,
+    /// All names that the person ever had at the server.
     pub names: BTreeSet<String>,
+    /// Every name that the server told this person.
+    pub told: BTreeSet<String>,
     /// Whether the authors of opened messages are to learn it.
     pub tells_read: bool,
     /// In the order in which they were written.
@@ -18,8 +26,27 @@ pub struct Account {
     pub sent: Vec<Sent>,
     /// The messages in this person's mailbox on the server, in order.
     pub mailbox: Vec<Received>,
-    /// The messages in this person's archive, in order.
+    /// The messages from it in this person's archive, in order.
     pub archive: Vec<Received>,
+    /// What is known here of each room, in the order of all rooms.
+    pub rooms: Vec<InRoom>,
+}
+
+impl Account {
+    /// An account of somebody who has done nothing yet.
+    pub fn of(number: u64) -> Account {
+        Account {
+            number,
+            names: BTreeSet::from([Name::given(number).to_string()]),
+            told: BTreeSet::new(),
+            tells_read: true,
+            wrote: Vec::new(),
+            sent: Vec::new(),
+            mailbox: Vec::new(),
+            archive: Vec::new(),
+            rooms: Vec::new(),
+        }
+    }
 }
 
 /// A message that a person wrote.
@@ -36,8 +63,15 @@ pub struct Wrote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub address: String,
-    /// Somebody bore that name when the message was written. Otherwise it depends on when it goes out.
+    /// It is the given name of somebody who existed when the message was written. Otherwise it depends on when it goes out.
     pub existed: bool,
+}
+
+impl Target {
+    /// Whether it is a room or everybody.
+    fn is_room(&self) -> bool {
+        self.address.starts_with(['#', '@'])
+    }
 }
 
 /// A message that a person's program holds as sent.
@@ -55,6 +89,8 @@ pub struct Sent {
 pub struct Received {
     pub id: MessageId,
     pub from: String,
+    /// The author's.
+    pub number: u64,
     pub subject: String,
     pub body: String,
     pub opened: bool,
@@ -75,34 +111,37 @@ pub fn check(accounts: &[Account]) -> Result<(), String> {
     people.authors_are_heard_in_order()
 }
 
-/// Accounts by their names.
+/// Accounts by their given names.
 struct People<'a> {
     by_name: BTreeMap<String, &'a Account>,
-    /// Everything that was sent, with its author's name.
-    sent: HashMap<MessageId, (String, &'a Sent)>,
+    /// Everything that was sent, with its author.
+    sent: HashMap<MessageId, (&'a Account, &'a Sent)>,
 }
 
 impl<'a> People<'a> {
-    /// Fails where a person had several names or none, or names are not `Usuario0`, `Usuario1`, …
+    /// Fails where given names are not `Usuario0`, `Usuario1`, …, or a person was told a name that is not theirs.
     fn new(accounts: &'a [Account]) -> Result<People<'a>, String> {
         let mut by_name = BTreeMap::new();
         let mut sent = HashMap::new();
         for account in accounts {
-            let [name] = &account.names.iter().collect::<Vec<_>>()[..] else {
-                return Err(format!("a person was told the names {:?}", account.names));
-            };
-            by_name.insert((*name).clone(), account);
-            sent.extend(account.sent.iter().map(|message| (message.id, ((*name).clone(), message))));
+            let given = Name::given(account.number).to_string();
+            ensure(account.names.contains(&given), || format!("{given} was never called so"))?;
+            ensure(account.told.is_subset(&account.names), || {
+                format!("{given} was told the names {:?}", account.told)
+            })?;
+            by_name.insert(given, account);
+            sent.extend(account.sent.iter().map(|message| (message.id, (account, message))));
         }
         let expected: BTreeSet<String> = (0..accounts.len() as u64).map(|n| Name::given(n).to_string()).collect();
         ensure(by_name.keys().eq(expected.iter()), || format!("the names are {:?}", by_name.keys()))?;
         Ok(People { by_name, sent })
     }
 
-    /// Whom an address leads to; names are the same in any case.
+    /// Whom an address leads to, or once did; names are the same in any case, and nobody takes another's here.
     fn find(&self, address: &str) -> Option<&'a Account> {
-        let found = self.by_name.iter().find(|(name, _)| name.to_lowercase() == address.to_lowercase());
-        found.map(|(_, account)| *account)
+        let is_theirs =
+            |account: &&&Account| account.names.iter().any(|name| name.to_lowercase() == address.to_lowercase());
+        self.by_name.values().find(is_theirs).copied()
     }
 
     fn nothing_arrived_that_was_not_sent(&self, account: &Account) -> Result<(), String> {
@@ -110,15 +149,14 @@ impl<'a> People<'a> {
             let Some((author, sent)) = self.sent.get(&copy.id) else {
                 return Err(format!("nobody sent {copy:?}"));
             };
-            ensure(copy.from == *author, || {
-                format!("{} is said to be from {}, not {author}", copy.subject, copy.from)
-            })?;
+            let is_theirs = copy.number == author.number && author.names.contains(&copy.from);
+            ensure(is_theirs, || format!("{} is said to be from {} ({})", copy.subject, copy.from, copy.number))?;
             let same = (&copy.subject, &copy.body) == (&sent.subject, &sent.body);
             ensure(same, || format!("{sent:?} arrived as {copy:?}"))?;
             let is_addressed = sent
                 .recipients
                 .iter()
-                .any(|(address, _)| self.find(address).is_some_and(|addressed| addressed.names == account.names));
+                .any(|(address, _)| self.find(address).is_some_and(|addressed| addressed.number == account.number));
             ensure(is_addressed, || format!("{} arrived without being addressed here", copy.subject))?;
         }
         Ok(())
@@ -128,23 +166,37 @@ impl<'a> People<'a> {
         let wrote: HashMap<&str, &Wrote> = author.wrote.iter().map(|wrote| (&wrote.body[..], wrote)).collect();
         for sent in &author.sent {
             let targets = wrote.get(&sent.body[..]).map_or(&[][..], |wrote| &wrote.to);
-            for ((address, state), target) in sent.recipients.iter().zip(targets) {
+            let fates = sent.recipients.iter().zip(targets);
+            for ((address, state), target) in fates.filter(|(_, target)| !target.is_room()) {
                 let wrong = |why| format!("{} to {address} is {state:?}: {why}", sent.subject);
-                self.fate(sent.id, state, target).map_err(wrong)?;
+                let reached_otherwise = self.is_reached_otherwise(sent, target);
+                self.fate(sent.id, state, target, reached_otherwise).map_err(wrong)?;
             }
         }
         Ok(())
     }
 
+    /// Whether another address of the message leads to the same person: of two names one may not be in use any more.
+    fn is_reached_otherwise(&self, sent: &Sent, target: &Target) -> bool {
+        let number = |address: &str| self.find(address).map(|account| account.number);
+        let is_refused = |state: &State| matches!(state, State::Refused { .. });
+        let mut others = sent.recipients.iter().filter(|(address, _)| *address != target.address);
+        others.any(|(address, state)| number(address) == number(&target.address) && !is_refused(state))
+    }
+
     /// Whether the state is what must have become of the message for this recipient.
-    fn fate(&self, id: MessageId, state: &State, target: &Target) -> Result<(), &'static str> {
+    fn fate(&self, id: MessageId, state: &State, target: &Target, reached_otherwise: bool) -> Result<(), &'static str> {
         let recipient = self.find(&target.address);
         let copy = recipient.and_then(|recipient| recipient.archive.iter().find(|copy| copy.id == id));
         match (state, copy) {
-            (State::Refused { reason }, None) if reason == "unknown_recipient" => match target.existed {
-                true => Err("the recipient existed"),
-                false => Ok(()),
-            },
+            (State::Refused { reason }, copy)
+                if reason == "unknown_recipient" && (copy.is_none() || reached_otherwise) =>
+            {
+                match target.existed {
+                    true => Err("the recipient existed"),
+                    false => Ok(()),
+                }
+            }
             (State::Refused { .. }, Some(_)) => Err("it arrived nevertheless"),
             (State::Delivered { .. } | State::Read { .. }, None) => Err("it never arrived"),
             (State::Delivered { .. } | State::Read { .. }, Some(copy)) => {
@@ -162,8 +214,9 @@ impl<'a> People<'a> {
     /// order of mailboxes, which is checked elsewhere.
     fn authors_are_heard_in_order(&self) -> Result<(), String> {
         for (reader, account) in &self.by_name {
-            for (author, writer) in &self.by_name {
-                let arrived: Vec<&Received> = account.mailbox.iter().filter(|copy| copy.from == *author).collect();
+            for writer in self.by_name.values() {
+                let is_theirs = |copy: &&Received| copy.number == writer.number;
+                let arrived: Vec<&Received> = account.mailbox.iter().filter(is_theirs).collect();
                 let ids: BTreeSet<MessageId> = arrived.iter().map(|copy| copy.id).collect();
                 let written = writer.sent.iter().filter(|sent| ids.contains(&sent.id));
                 if let Some((copy, sent)) = arrived.iter().zip(written).find(|(copy, sent)| copy.id != sent.id) {
@@ -208,7 +261,7 @@ fn mailbox_and_archive_agree(account: &Account) -> Result<(), String> {
     ensure(mailbox == archive, || format!("the mailbox has {mailbox:?} and the archive {archive:?}"))
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+pub fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
@@ -221,15 +274,7 @@ mod tests {
 
     /// `Usuario0` wrote three messages to `Usuario1`, who opened the first, and one to nobody.
     fn accounts() -> Vec<Account> {
-        let account = |number| Account {
-            names: BTreeSet::from([Name::given(number).to_string()]),
-            tells_read: true,
-            wrote: Vec::new(),
-            sent: Vec::new(),
-            mailbox: Vec::new(),
-            archive: Vec::new(),
-        };
-        let (mut author, mut reader) = (account(0), account(1));
+        let (mut author, mut reader) = (Account::of(0), Account::of(1));
         for number in 1..=3 {
             let state = match number {
                 1 => State::Read { seq: 1, at: AT },
@@ -259,7 +304,7 @@ mod tests {
 
     fn received(number: u64, opened: bool) -> Received {
         let (subject, body) = (format!("assunto {number}"), format!("carta {number}"));
-        Received { id: id(number), from: "Usuario0".into(), subject, body, opened }
+        Received { id: id(number), from: "Usuario0".into(), number: 0, subject, body, opened }
     }
 
     /// What the checker says after something was spoilt.
@@ -315,6 +360,7 @@ mod tests {
             reader.mailbox.push(received(9, false));
         });
         finds("is said to be from", |_, reader| reader.archive[0].from = "Usuario1".into());
+        finds("is said to be from", |_, reader| reader.archive[0].number = 1);
         finds("the archive", |_, reader| reader.archive[1].subject.push('!'));
         finds("arrived as", |_, reader| {
             reader.archive[1].subject.push('!');
@@ -344,7 +390,11 @@ mod tests {
 
     #[test]
     fn unstable_names_are_found() {
-        finds("was told the names", |author, _| author.names.extend(["Usuario2".into()]));
-        finds("the names are", |author, _| author.names = BTreeSet::from(["Usuario7".into()]));
+        finds("was told the names", |author, _| author.told.extend(["Usuario2".into()]));
+        finds("never called so", |author, _| author.names = BTreeSet::from(["Usuario7".into()]));
+        finds("the names are", |author, _| {
+            author.number = 7;
+            author.names = BTreeSet::from(["Usuario7".into()]);
+        });
     }
 }

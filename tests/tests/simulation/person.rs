@@ -1,19 +1,20 @@
-//! A person: somebody who writes and reads at random, and the computer they do it on.
+//! A person: somebody who writes, reads, enters rooms and changes names at random, and the computer they do it on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use malote_client::archive::Shelf;
+use malote_client::archive::{Letter, Shelf};
 use malote_client::engine::Status;
 use malote_client::{Command, Event, People, Problem, Profile, Reader};
 use malote_common::frame::Closing;
-use malote_common::{Address, Content, MailboxId, Name};
+use malote_common::{Address, Content, MailboxId, Name, Seq};
 
 use crate::model::{Account, Received, Sent, Target, Wrote};
 use crate::network::ConnectionId;
 use crate::program::{Killed, Program, SERVER};
+use crate::rooms::InRoom;
 use crate::scene::{Happening, Scene};
 
 /// How long a program that was killed stays away: often it is started again at once.
@@ -32,7 +33,15 @@ pub struct Habits {
     pub messages: usize,
     /// Bytes of a body at most.
     pub body: u64,
+    /// The rooms that people know of.
+    pub rooms: Vec<&'static str>,
 }
+
+/// Names that people like to have. Some are the same, or look alike, or are reserved.
+const NAMES: [&str; 9] = ["ana", "Ana", "bia", "b1a", "caio.lima", "jos\u{e9}", "Usuario7", "obras", "\u{430}na"];
+
+/// Names of rooms that people think of, in the same way.
+pub const ROOMS: [&str; 7] = ["obras", "Obras", "cozinha", "0bras", "turma-2", "avisos", "t0dos"];
 
 pub struct Person {
     number: usize,
@@ -41,7 +50,14 @@ pub struct Person {
     /// How wrong this computer's clock is.
     wrong_by_ms: i64,
     tells_read: bool,
-    names: BTreeSet<String>,
+    /// The number in the given name, once the server has told it.
+    at_server: Option<u64>,
+    /// Every name that the server told.
+    told: BTreeSet<String>,
+    /// Wishes for rooms and names that this program was told and has not heard the answer of.
+    wishes: usize,
+    /// Who is in the rooms of which this program was asked that.
+    members: BTreeMap<MailboxId, BTreeSet<u64>>,
     /// What was written, by token, in the order of writing.
     wrote: BTreeMap<u64, Wrote>,
     clearings: i64,
@@ -59,7 +75,10 @@ impl Person {
             program: None,
             wrong_by_ms: scene.pick(0..=7_200_000) as i64 - 3_600_000,
             tells_read: scene.chance(0.8),
-            names: BTreeSet::new(),
+            at_server: None,
+            told: BTreeSet::new(),
+            wishes: 0,
+            members: BTreeMap::new(),
             wrote: BTreeMap::new(),
             clearings: 0,
             is_online: false,
@@ -94,6 +113,8 @@ impl Person {
             scene.tell(|| format!("{}: killed", self.number));
             program.hang_up(scene);
             self.is_online = false;
+            self.wishes = 0;
+            self.members.clear();
             let away_ms = scene.choose(&AWAY_MS);
             scene.later(away_ms, Happening::StartProgram { person: self.number });
         }
@@ -134,17 +155,36 @@ impl Person {
 
     /// Does something; `existing` are the names that somebody bears.
     pub fn act(&mut self, habits: &Habits, existing: &BTreeSet<String>, scene: &mut Scene) {
-        match scene.pick(0..=9) {
-            0..=5 => {
+        match scene.pick(0..=19) {
+            0..=8 => {
                 for _ in 0..scene.pick(1..=habits.burst) {
                     self.write(habits, existing, scene);
                 }
             }
-            6..=8 => self.open(scene),
-            _ => {
+            9..=12 => self.open(scene),
+            13 => {
                 self.clearings += 1;
-                self.command(Command::Clear { clearing: self.clearings, room: None }, scene);
+                let room = self.some_room(scene).filter(|_| scene.chance(0.5));
+                self.command(Command::Clear { clearing: self.clearings, room }, scene);
             }
+            14..=15 => {
+                let (room, create) = (scene.choose(&habits.rooms), scene.chance(0.8));
+                self.wish(Command::Enter { room: name(room), create }, scene);
+            }
+            16 => {
+                let room = scene.choose(&habits.rooms);
+                self.wish(Command::Leave { room: name(room) }, scene);
+            }
+            17 => {
+                let name = scene.chance(0.8).then(|| name(scene.choose(&NAMES)));
+                self.wish(Command::TakeName { name }, scene);
+            }
+            18 => {
+                if let Some(mailbox) = self.some_room(scene) {
+                    self.command(Command::ListMembers { mailbox }, scene);
+                }
+            }
+            _ => self.command(Command::ListRooms, scene),
         }
         scene.later(habits.pause_ms.clone(), Happening::Act { person: self.number });
     }
@@ -163,6 +203,7 @@ impl Person {
             Some(_) if !self.is_online => Some("is not online"),
             Some(_) if !self.is_caught_up => Some("has not caught up"),
             Some(program) if !program.is_done() => Some("has something to send"),
+            Some(_) if self.wishes > 0 => Some("was not told what came of a wish"),
             Some(_) => None,
         }
     }
@@ -177,16 +218,18 @@ impl Person {
         saved.resume.map(|(mailbox, ..)| mailbox)
     }
 
-    /// All that this person's computer knows; what the server has is missing.
-    pub fn account(&self) -> Account {
+    /// All that this person's computer knows, also of these rooms; what the server has is missing.
+    pub fn account(&self, rooms: &[MailboxId]) -> Account {
         let reader = self.reader();
-        let received = reader.letters(Shelf::Inbox).unwrap().into_iter().map(|letter| Received {
-            id: letter.id,
-            from: letter.from,
-            subject: letter.subject,
-            body: letter.body,
-            opened: letter.read,
-        });
+        let own = self.mailbox();
+        let letters = reader.letters(Shelf::Inbox).unwrap().into_iter();
+        let mail = letters.filter(|letter| Some(letter.mailbox) == own).map(|letter| received(letter).1);
+        let is_in: BTreeSet<MailboxId> = reader.rooms().unwrap().iter().map(|room| room.mailbox).collect();
+        let in_room = |room: &MailboxId| InRoom {
+            has: reader.letters(Shelf::Room(*room)).unwrap().into_iter().map(received).collect(),
+            is_in: is_in.contains(room),
+            members: self.members.get(room).cloned(),
+        };
         let rows = reader.sent_rows().unwrap().into_iter().rev();
         let sent = rows.filter_map(|row| reader.sent_message_at(row).unwrap()).map(|sent| Sent {
             id: sent.id,
@@ -195,12 +238,13 @@ impl Person {
             recipients: sent.recipients.into_iter().map(|recipient| (recipient.address, recipient.state)).collect(),
         });
         Account {
-            names: self.names.clone(),
+            told: self.told.clone(),
             tells_read: self.tells_read,
             wrote: self.wrote.values().cloned().collect(),
             sent: sent.collect(),
-            mailbox: Vec::new(),
-            archive: received.collect(),
+            archive: mail.collect(),
+            rooms: rooms.iter().map(in_room).collect(),
+            ..Account::of(self.at_server.unwrap_or(u64::MAX))
         }
     }
 
@@ -210,6 +254,21 @@ impl Person {
 
     fn command(&mut self, command: Command, scene: &mut Scene) {
         self.drive(scene, |program, scene| program.command(command, scene));
+    }
+
+    /// Tells the program what it is to ask the server, if it is running.
+    fn wish(&mut self, wish: Command, scene: &mut Scene) {
+        if self.program.is_some() {
+            self.wishes += 1;
+            self.command(wish, scene);
+        }
+    }
+
+    /// A room that the person is in, as the archive has it.
+    fn some_room(&self, scene: &mut Scene) -> Option<MailboxId> {
+        self.program.as_ref()?;
+        let rooms = self.reader().rooms().unwrap();
+        (!rooms.is_empty()).then(|| scene.choose(&rooms).mailbox)
     }
 
     fn write(&mut self, habits: &Habits, existing: &BTreeSet<String>, scene: &mut Scene) {
@@ -235,12 +294,13 @@ impl Person {
         self.command(Command::Send { token, to, content, in_reply_to: None }, scene);
     }
 
-    /// Opens some message of the inbox, perhaps not for the first time.
+    /// Opens some message of the inbox or a room, perhaps not for the first time.
     fn open(&mut self, scene: &mut Scene) {
         if self.program.is_none() {
             return;
         }
-        let letters = self.reader().letters(Shelf::Inbox).unwrap();
+        let room = self.some_room(scene).filter(|_| scene.chance(0.3));
+        let letters = self.reader().letters(room.map_or(Shelf::Inbox, Shelf::Room)).unwrap();
         if !letters.is_empty() {
             let letter = &letters[scene.pick(0..=letters.len() as u64 - 1) as usize];
             self.command(Command::Open { row: letter.row, mailbox: letter.mailbox, seq: letter.seq }, scene);
@@ -270,8 +330,10 @@ impl Person {
     fn take_in(&mut self, event: Event, scene: &Scene) {
         scene.tell(|| format!("{}: {event:?}", self.number));
         match event {
-            Event::Status(Status::Online { name, .. }) => {
-                self.names.insert(name.to_string());
+            Event::Status(Status::Online { name, number }) => {
+                self.told.insert(name.to_string());
+                let before = self.at_server.replace(number);
+                assert!(before.is_none_or(|before| before == number), "{before:?} became {number}");
                 (self.is_online, self.is_caught_up) = (true, false);
             }
             Event::Status(status) => {
@@ -287,19 +349,39 @@ impl Person {
             }
             Event::CaughtUp => self.is_caught_up = true,
             Event::News(_) => {}
-            // Nobody asks for rooms or names here.
-            Event::Rooms { .. }
-            | Event::Members { .. }
-            | Event::Member { .. }
-            | Event::Entered { .. }
-            | Event::Left { .. }
-            | Event::RoomRefused { .. }
-            | Event::Named { .. }
-            | Event::NameRefused { .. } => {}
+            Event::Rooms { .. } => {}
+            Event::Members { mailbox, people } => {
+                self.members.insert(mailbox, people.iter().map(|person| person.number).collect());
+            }
+            Event::Member { mailbox, person, entered } => {
+                if let Some(members) = self.members.get_mut(&mailbox) {
+                    let changed = if entered { members.insert(person.number) } else { members.remove(&person.number) };
+                    scene.tell(|| format!("{}: that changes something: {changed}", self.number));
+                }
+            }
+            Event::Left { mailbox, .. } => {
+                self.members.remove(&mailbox);
+                self.is_answered();
+            }
+            Event::Named { name } => {
+                self.told.insert(name.to_string());
+                self.is_answered();
+            }
+            Event::Entered { .. } | Event::RoomRefused { .. } | Event::NameRefused { .. } => self.is_answered(),
             Event::NotQueued { token } => panic!("the disk never fails here, but message {token} was not written"),
             Event::NotKept(error) => panic!("the disk never fails here: {error}"),
         }
     }
+
+    /// The server has answered a wish. There is one device of each person here, so no other asks.
+    fn is_answered(&mut self) {
+        self.wishes = self.wishes.checked_sub(1).expect("a wish was uttered for each answer");
+    }
+}
+
+fn received(letter: Letter) -> (Seq, Received) {
+    let Letter { id, seq, from, number, subject, body, read, .. } = letter;
+    (seq, Received { id, from, number: number.unwrap_or(u64::MAX), subject, body, opened: read })
 }
 
 /// Connections may end in many ways here, but not because one side does not understand the other.
@@ -315,13 +397,20 @@ fn ensure_nobody_misbehaved(status: &Status) {
     }
 }
 
-/// An address as people type it: mostly somebody's, in any case, and now and then nobody's.
+/// An address as people type it: a person's, a room's or everybody's, in any case, and now and then nobody's.
 fn address(habits: &Habits, scene: &mut Scene) -> String {
     let name = Name::given(scene.pick(0..=habits.people - 1)).to_string();
-    match scene.pick(0..=9) {
+    match scene.pick(0..=19) {
         0 => "ninguem".to_owned(),
-        1 => name.to_uppercase(),
-        2 => name.to_lowercase(),
+        1..=2 => name.to_uppercase(),
+        3..=4 => name.to_lowercase(),
+        5..=9 => format!("#{}", scene.choose(&habits.rooms)),
+        10 => "@todos".to_owned(),
+        11..=12 => scene.choose(&NAMES).to_owned(),
         _ => name,
     }
+}
+
+fn name(typed: &str) -> Name {
+    Name::parse(typed).unwrap()
 }

@@ -99,7 +99,7 @@ impl Program {
     }
 
     pub fn command(&mut self, command: Command, scene: &mut Scene) -> Result<(), Killed> {
-        self.engine.command(command, self.now(scene));
+        self.engine.command(self.archive.located(command), self.now(scene));
         self.carry_out(scene)
     }
 

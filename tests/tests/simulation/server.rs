@@ -15,6 +15,7 @@ use malote_server::store::{Answer, Operation, PersonId, Store, StoreError, Store
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use crate::history::History;
 use crate::network::{Arrival, ConnectionId, End};
 use crate::scene::{Happening, Scene};
 
@@ -71,7 +72,7 @@ struct Conversation {
 impl Server {
     pub fn new(setup: Setup, scene: &mut Scene) -> Server {
         let random = StdRng::from_rng(&mut scene.random);
-        let disk = Disk { fails: 0.0, random, names: BTreeSet::new(), answered: HashSet::new() };
+        let disk = Disk { fails: 0.0, random, history: History::default(), answered: HashSet::new() };
         let disk = Arc::new(Mutex::new(disk));
         let store = WatchedStore { store: SqliteStore::in_memory().unwrap(), disk: disk.clone() };
         Server { setup, disk, state: State::Down(store), life: 0, crashes_after_commit: false }
@@ -133,9 +134,14 @@ impl Server {
         self.disk().fails = fails;
     }
 
-    /// The names that somebody bears, in the form in which names are compared.
+    /// The given names of all who exist, in the form in which names are compared.
     pub fn names(&self) -> BTreeSet<String> {
-        self.disk().names.clone()
+        self.disk().history.given_names()
+    }
+
+    /// What the store was asked and what it answered.
+    pub fn history(&self) -> History {
+        self.disk().history.clone()
     }
 
     pub fn accept(&mut self, connection: ConnectionId, exporter: [u8; 32], scene: &mut Scene) {
@@ -206,11 +212,16 @@ impl Server {
         }
     }
 
-    pub fn is_idle(&self) -> bool {
-        match &self.state {
-            State::Up(up) => up.queue.is_empty() && up.sessions.values().all(Conversation::is_idle),
-            _ => false,
+    /// What the server has still to do, if anything.
+    pub fn busy(&self) -> Option<String> {
+        let State::Up(up) = &self.state else { return Some("the server is not there".to_owned()) };
+        if let Some((session, request)) = up.queue.front() {
+            return Some(format!("{request:?} of {session:?} waits for a commit"));
         }
+        let (session, conversation) = up.sessions.iter().find(|(_, conversation)| !conversation.is_idle())?;
+        let Conversation { events, missed, session: state, .. } = conversation;
+        let bytes = state.transmit().len();
+        Some(format!("{session:?} has {events:?} to take and {bytes} bytes to write; missed something: {missed}"))
     }
 
     /// What is left when everything else is gone.
@@ -307,8 +318,7 @@ struct Disk {
     /// How likely a commit is to find it full.
     fails: f64,
     random: StdRng,
-    /// The names that were given.
-    names: BTreeSet<String>,
+    history: History,
     /// The submissions that a retry finds answered.
     answered: HashSet<(PersonId, DeviceId, u64)>,
 }
@@ -326,15 +336,17 @@ impl Disk {
     }
 
     fn note(&mut self, operation: &Operation, answer: &Answer) {
-        match (operation, answer) {
-            (_, Answer::LoggedIn(login)) => self.names.extend([login.name.folded()]),
-            (Operation::Submit { author, device, submission }, Answer::Submitted { outcomes, .. })
-                if !outcomes.contains(&Outcome::OutOfTurn) =>
-            {
-                self.answered.insert((*author, *device, submission.counter));
+        let mut again = false;
+        if let (Operation::Submit { author, device, submission }, Answer::Submitted { outcomes, .. }) =
+            (operation, answer)
+        {
+            let attempt = (*author, *device, submission.counter);
+            again = self.answered.contains(&attempt);
+            if !outcomes.contains(&Outcome::OutOfTurn) {
+                self.answered.insert(attempt);
             }
-            _ => {}
         }
+        self.history.note(operation, answer, again);
     }
 }
 

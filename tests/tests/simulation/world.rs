@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use malote_client::Problem;
-use malote_common::{Content, Entry, MailboxId, codec};
+use malote_common::address::EVERYBODY;
+use malote_common::{Content, Entry, MailboxId, Seq, codec};
 use malote_server::rate::Rate;
 use malote_server::store::Store;
 use rand::rngs::StdRng;
@@ -12,7 +13,8 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use crate::model::{self, Account, Received};
 use crate::network::Conduct;
-use crate::person::{Habits, Person};
+use crate::person::{Habits, Person, ROOMS};
+use crate::rooms::{self, Room};
 use crate::scene::{Happening, Scene};
 use crate::server::{Server, Setup};
 
@@ -20,7 +22,7 @@ use crate::server::{Server, Setup};
 const DOWN_MS: RangeInclusive<u64> = 0..=8_000;
 
 /// How long the world may take to come to rest once nothing goes wrong any more.
-const REST_WITHIN: Duration = Duration::from_secs(30 * 60);
+const REST_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Steps of one run; far more than any needs.
 const STEPS: u64 = 3_000_000;
@@ -57,7 +59,12 @@ pub struct World {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub steps: u64,
+    /// Messages that reached a person.
     pub messages: u64,
+    /// Messages of rooms that reached somebody in them, counted for each.
+    pub in_rooms: u64,
+    /// How often somebody entered a room.
+    pub stays: u64,
     /// What chance says next. Two runs that differed anywhere differ here.
     pub fingerprint: u64,
 }
@@ -88,8 +95,9 @@ impl Plan {
                 people,
                 pause_ms: 0..=[2_000, 20_000][random.random_range(0..2)],
                 burst: if !is_slow && random.random_bool(0.2) { 80 } else { 5 },
-                messages: if large { 25 } else { 120 },
+                messages: if large { 20 } else { 60 },
                 body: if large { 60_000 } else { 200 },
+                rooms: ROOMS[..random.random_range(1..=ROOMS.len())].to_vec(),
             },
             setup: Setup {
                 rate: if is_slow { slow } else { Rate::default() },
@@ -148,14 +156,14 @@ impl World {
 
     /// Whatever is still going on.
     fn unrest(&self) -> Option<String> {
-        if !self.server.is_idle() || !self.scene.network.is_idle() {
-            return Some("something is under way".to_owned());
-        }
         let whole = self.scene.network.whole();
-        self.people.iter().enumerate().find_map(|(number, person)| match person.connection() {
+        let unfinished = self.people.iter().enumerate().find_map(|(number, person)| match person.connection() {
             Some(connection) if whole.contains(&connection) => person.unfinished().map(|why| format!("{number} {why}")),
             _ => Some(format!("{number} is not connected")),
-        })
+        });
+        // Bytes are under way now and then also when nothing is left to do.
+        let moving = || (!self.scene.network.is_idle()).then(|| "something is under way".to_owned());
+        unfinished.or_else(|| self.server.busy()).or_else(moving)
     }
 
     /// Whether all is as it must be in the end.
@@ -166,18 +174,39 @@ impl World {
                 return Err(format!("{number} sees {seen} people connected"));
             }
         }
-        let mut accounts: Vec<Account> = self.people.iter().map(Person::account).collect();
+        let history = self.server.history();
+        if let Some(contradiction) = history.contradiction() {
+            return Err(format!("the store contradicts itself: {contradiction}"));
+        }
         let mut store = self.server.into_store();
+        let mailboxes: Vec<MailboxId> = history.rooms().values().copied().collect();
+        let mut accounts: Vec<Account> = self.people.iter().map(|person| person.account(&mailboxes)).collect();
         for (account, person) in accounts.iter_mut().zip(&self.people) {
             let mailbox = person.mailbox().ok_or("a person has no mailbox")?;
-            account.mailbox = messages(&mut store, mailbox)?;
+            account.names = history.names_of(account.number);
+            account.mailbox = messages(&mut store, mailbox)?.into_iter().map(|(_, message)| message).collect();
         }
         model::check(&accounts)?;
+        let mut all_rooms = Vec::new();
+        for (name, mailbox) in history.rooms() {
+            let address = if name == EVERYBODY { format!("@{name}") } else { format!("#{name}") };
+            let entries = messages(&mut store, *mailbox)?;
+            if entries.iter().map(|(seq, _)| *seq).ne(1..=entries.len() as Seq) {
+                return Err(format!("{address} holds something that is no message"));
+            }
+            let entries = entries.into_iter().map(|(_, message)| message).collect();
+            let stays =
+                accounts.iter().map(|account| (account.number, history.stays(*mailbox, account.number).to_vec()));
+            all_rooms.push(Room { address, entries, stays: stays.collect() });
+        }
+        rooms::check(&all_rooms, &accounts)?;
         drop(self.people);
         self.home.close().map_err(|error| error.to_string())?;
         Ok(Summary {
             steps: self.steps,
             messages: accounts.iter().map(|account| account.mailbox.len() as u64).sum(),
+            in_rooms: accounts.iter().flat_map(|account| &account.rooms).map(|room| room.has.len() as u64).sum(),
+            stays: all_rooms.iter().flat_map(|room| room.stays.values()).map(|stays| stays.len() as u64).sum(),
             fingerprint: self.scene.random.next_u64(),
         })
     }
@@ -343,17 +372,19 @@ fn home() -> tempfile::TempDir {
     builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir()).unwrap()
 }
 
-/// The messages of a mailbox on the server. Fails where its numbers are not 1, 2, 3, …
-fn messages(store: &mut impl Store, mailbox: MailboxId) -> Result<Vec<Received>, String> {
+/// The messages of a mailbox on the server, with their numbers. Fails where its numbers are not 1, 2, 3, …
+fn messages(store: &mut impl Store, mailbox: MailboxId) -> Result<Vec<(Seq, Received)>, String> {
     let entries = store.entries(mailbox, 0, usize::MAX).map_err(|error| error.to_string())?;
     let mut messages = Vec::new();
     for (stored, expected) in entries.iter().zip(1..) {
         if stored.seq != expected {
             return Err(format!("{mailbox:?} has {} in the place of {expected}", stored.seq));
         }
-        if let Entry::Message { from, message, .. } = codec::decode(&stored.entry).map_err(|e| e.to_string())? {
+        if let Entry::Message { from, number, message, .. } = codec::decode(&stored.entry).map_err(|e| e.to_string())? {
             let Content { subject, body } = codec::decode(&message.content).map_err(|e| e.to_string())?;
-            messages.push(Received { id: message.id, from: from.to_string(), subject, body, opened: false });
+            let number = number.ok_or("a message is nobody's")?;
+            let from = from.to_string();
+            messages.push((stored.seq, Received { id: message.id, from, number, subject, body, opened: false }));
         }
     }
     Ok(messages)

@@ -1,13 +1,17 @@
 //! Programs that were not written here: Python's `websockets`, by the script `tests/python/web.py`.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
 use malote_common::frame::ServerFrame;
-use malote_common::{Address, Content, Entry, Name, codec};
-use malote_tests::{Running, TestServer, python, wait_for};
+use malote_common::{Address, Content, Entry, Name, codec, limits};
+use malote_tests::{Cli, PATIENCE, Running, TestServer, python, wait_for};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite;
 
 use crate::browser::Browser;
+use crate::host;
 
 /// Runs one check of the script against a server of its own.
 #[track_caller]
@@ -85,8 +89,21 @@ fn visitors_and_members_of_the_room_hear_each_other() {
 }
 
 #[test]
-fn logs_tell_who_comes_speaks_and_goes_and_never_what_is_said() {
+fn the_command_line_and_visitors_hear_each_other() {
     let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.run(&["join", "#chat"]).expect_status(0);
+    let mut visitor = start(&server, &["visit", "bom dia"]);
+    assert_eq!(visitor.next_line(), "here");
+    bia.send("#chat", "", "oi, visitante");
+    assert_eq!(visitor.next_line(), "Usuario0: oi, visitante");
+    let said: Vec<Value> = bia.json(&["inbox", "--room", "chat"]).iter().map(|letter| letter["from"].clone()).collect();
+    assert_eq!(said.first(), Some(&Value::from("visitante-0")), "{said:?}");
+}
+
+#[test]
+fn logs_tell_who_comes_speaks_and_goes_and_never_what_is_said() {
+    let server = TestServer::start_with_web_and_log("trace");
     let mut ana = Browser::log_in(&server);
     ana.enter("chat");
     let secret = "abracadabra";
@@ -102,7 +119,9 @@ fn logs_tell_who_comes_speaks_and_goes_and_never_what_is_said() {
     for (what, path) in [("connected", "/chat"), ("message", "/chat"), ("connected", "/echo"), ("message", "/echo")] {
         assert!(log.lines().any(|line| is_about(line, what, path)), "no {what} on {path} in {log}");
     }
-    assert!(!log.contains(secret) && !log.contains("só meu"), "{log}");
+    // Nor as bytes.
+    let digits: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(![secret, &digits, "só meu"].into_iter().any(|said| log.contains(said)), "{log}");
 }
 
 /// Whether a line tells this of a path, with the peer's address and port.
@@ -132,6 +151,69 @@ fn outside_loopback_everything_is_encrypted_and_visitors_need_leave() {
         server.signal("TERM");
         server.wait().expect_status(0);
     }
+}
+
+#[test]
+fn a_certificate_of_its_own_is_used_for_browsers_and_for_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["web.crt", "web.key"].map(|file| folder.path().join(file));
+    let made = rcgen::generate_simple_self_signed(["malote".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let files = [&certificate, &key].map(|file| file.to_str().unwrap());
+    let options = ["--web", "127.0.0.1:0", "--web-cert", files[0], "--web-key", files[1]];
+    let server = TestServer::start_as(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &options);
+    let url = server.web().strip_prefix("https://").expect("with a certificate, it speaks HTTPS on loopback as well");
+    let mut script = python("web.py");
+    script.args([&format!("wss://{url}"), "outside", "visitors"]).env("CERTIFICATE", &certificate);
+    Running::start(&mut script).wait().expect_status(0);
+    assert_eq!(Cli::new(&server).name(), "Usuario0");
+}
+
+#[test]
+fn whoever_falls_silent_is_given_up_and_whoever_lives_is_not() {
+    let server = TestServer::start_with_web();
+    let [silent, mut living] = ["/chat", "/echo"].map(|path| {
+        let stream = TcpStream::connect(host(&server)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        tungstenite::client(format!("ws://{}{path}", host(&server)), stream).unwrap().0
+    });
+    let given_up = format!("WebSocket disconnected peer={} ", silent.get_ref().local_addr().unwrap());
+    // Reading a ping answers it. There are two by the time in which whoever answers none is given up.
+    for _ in 0..2 {
+        assert!(living.read().unwrap().is_ping());
+        living.flush().unwrap();
+    }
+    wait_for("giving up the silent visitor", || server.log().contains(&given_up).then_some(()));
+    living.send(tungstenite::Message::text("oi")).unwrap();
+    assert_eq!(living.read().unwrap(), tungstenite::Message::text("oi"));
+}
+
+#[test]
+fn a_visitor_who_does_not_read_is_sent_away_and_the_others_hear_everything() {
+    let server = TestServer::start_with_web();
+    let open = || {
+        let stream = TcpStream::connect(host(&server)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        tungstenite::client(format!("ws://{}/chat", host(&server)), stream).unwrap().0
+    };
+    let (slow, mut quick) = (open(), open());
+    let sent_away = format!("WebSocket disconnected peer={} ", slow.get_ref().local_addr().unwrap());
+    // Sockets hold some megabytes before anybody has to wait. Each speaker says no more than they may at once.
+    let spoken = (0..100).take_while(|number| {
+        let text = format!("{number} {}", "x".repeat(limits::BODY_BYTES - 10));
+        let mut speaker = open();
+        for _ in 0..3 {
+            speaker.send(tungstenite::Message::text(text.as_str())).unwrap();
+            for listener in [&mut speaker, &mut quick] {
+                assert!(listener.read().unwrap().into_text().unwrap() == text.as_str(), "another text arrived");
+            }
+        }
+        !server.log().contains(&sent_away)
+    });
+    let spoken = spoken.count();
+    wait_for("the slow visitor's leaving", || server.log().contains(&sent_away).then_some(()));
+    assert!(spoken > 0, "sent away for nothing");
 }
 
 /// A server in a network of its own. Where the system does not let us have one, it says so, and returns nothing.

@@ -1,5 +1,7 @@
 //! `/ws`: logging in, posting and reading as the page does, and what becomes of those who break the rules.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use ed25519_dalek::SigningKey;
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
 use malote_common::{Address, DeviceId, Name, limits, login};
@@ -44,6 +46,19 @@ fn browsers_are_told_that_the_server_stops() {
     let ana = Browser::log_in(&server);
     server.stop();
     ana.line.expect_end(Closing::ShuttingDown);
+}
+
+#[test]
+fn browsers_count_among_the_clients_that_are_allowed() {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = TestServer::start_as(address, &["--web", "127.0.0.1:0", "--max-clients", "1"]);
+    let ana = Browser::log_in(&server);
+    let mut line = Line::open(&server);
+    let key = SigningKey::from_bytes(&random());
+    let nonce = line.greet(&key, DeviceId(random()));
+    line.prove(&key, &login::web_statement(&nonce, server.web()));
+    line.expect_end(Closing::ServerFull);
+    drop(ana);
 }
 
 #[test]
@@ -119,7 +134,7 @@ fn one_address_may_log_in_so_often_at_once_and_others_wait() {
     let server = TestServer::start_with_web();
     let mut lines: Vec<Line> = (0..limits::HANDSHAKES_PER_ADDRESS).map(|_| Line::open(&server)).collect();
     // Each is served before there is one more.
-    lines.iter_mut().for_each(|line| drop(line.greet(&SigningKey::from_bytes(&random()), DeviceId(random()))));
+    assert!(lines.iter_mut().all(Line::try_greet));
     Line::open(&server).expect_close(CloseCode::Again);
     drop(lines.pop());
     wait_for("room for one more", || {
