@@ -15,8 +15,8 @@ const FOR_WINDOWS: &[&str] =
 /// What a display of our own is made of, and what types, clicks and takes pictures on it.
 const FOR_OWN_DISPLAY: &[&str] = &["imagemagick", "openbox", "x11-xkb-utils", "xdotool", "xvfb"];
 
-/// What makes the hosts and the other programs that exist in tests only, and the browser that is driven there.
-const FOR_TESTS: &[&str] = &["chromium", "chromium-driver", "iproute2", "python3", "python3-venv"];
+/// What makes the hosts and the other programs that exist in tests only.
+const FOR_TESTS: &[&str] = &["iproute2", "python3", "python3-venv"];
 
 /// The programs among these packages, to look for where packages have other names.
 const FOR_OWN_DISPLAY_PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp"];

@@ -29,7 +29,8 @@ macro_rules! script {
 /// Everything in `page/`.
 const ASSETS: &[Asset] = &[
     asset!("/", "text/html; charset=utf-8", "index.html"),
-    asset!("/style.css", "text/css; charset=utf-8", "style.css"),
+    asset!("/look.css", "text/css; charset=utf-8", "look.css"),
+    asset!("/layout.css", "text/css; charset=utf-8", "layout.css"),
     script!("actions.js"),
     script!("address.js"),
     script!("bytes.js"),

@@ -81,6 +81,24 @@ fn rooms_have_members_notices_and_their_own_messages() {
 }
 
 #[test]
+fn a_room_is_shared_with_programs() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.run(&["join", "obras"]).expect_status(0);
+    bia.run(&["name", "bia"]).expect_status(0);
+    let page = newcomer(&server, Screen::Phone);
+    bia.send("#obras", "Antes de você", "O muro está pronto.");
+    enter_room(&page, "obras", false);
+    page.wait_text("#list .unread", "Antes de você");
+    page.wait_text("#list .name", "bia");
+    page.wait_text("#members-summary", "2 pessoas na sala, 1 conectada");
+    send(&page, "#obras", "Depois", "Obrigado!");
+    page.wait_text("#list .mine", "Depois");
+    let letters = bia.json(&["inbox", "--room", "obras"]);
+    assert!(letters.iter().any(|letter| letter["body"] == "Obrigado!"), "{letters:?}");
+}
+
+#[test]
 fn everybody_is_written_to_after_asking_once_more() {
     let server = TestServer::start_with_web();
     let bia = Cli::new(&server);

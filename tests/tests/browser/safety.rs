@@ -36,7 +36,7 @@ fn what_strangers_write_is_shown_as_text() {
 #[test]
 fn another_page_cannot_frame_this_one() {
     let server = TestServer::start_with_web();
-    let page = Browser::open(&format!("{}/style.css", server.web()), "pt-BR", Screen::Desktop);
+    let page = Browser::open(&format!("{}/look.css", server.web()), "pt-BR", Screen::Desktop);
     let frame = "const [url, done] = arguments; const frame = document.createElement('iframe'); frame.src = url; \
                  frame.onload = () => done(frame.contentDocument?.getElementById('page') ? 'framed' : 'refused'); \
                  document.documentElement.append(frame);";

@@ -16,6 +16,8 @@ const SLICE = 50;
 const ROWS = 300;
 /** Characters of a message's beginning. */
 const WORDS = 120;
+/** Characters of a subject. Strangers' programs need not keep to the limit that ours keep to. */
+const SUBJECT = 200;
 /** Members that are listed. */
 const MEMBERS = 200;
 /** Lines about who came and went that are shown. */
@@ -78,7 +80,7 @@ export function showList(db, model, actions) {
 
   function letterRow(letter) {
     const isMine = letter.number === model.me?.number;
-    const subject = harmlessLine(letter.subject) || t("no-subject");
+    const subject = firstWords(letter.subject, SUBJECT) || t("no-subject");
     const toAll = letter.place === TODOS && model.view.kind !== "room" ? h("span.tag", {}, t("todos-tag")) : null;
     return line(letter, letter.acceptedAt, letter.unread === 1, isMine, () => actions.openLetter(letter.row), [
       h("span.name", {}, shownAuthor(model, letter), toAll),

@@ -2,13 +2,16 @@
 
 import { $, h } from "./dom.js";
 import { shownName } from "./names.js";
-import { harmlessLine } from "./text.js";
+import { firstWords, harmlessLine } from "./text.js";
 import { t, tCount } from "./texts.js";
 
 /** For how many milliseconds something is said that asks for nothing. */
 const PASSING = 6_000;
 /** A connection that comes back within so many milliseconds is not worth a banner. */
 const BLINK = 1_500;
+
+/** Characters of a new message's subject that are said. */
+const SUBJECT = 100;
 
 /** Reasons after which only the person can say what to do, and the text of the button for it. */
 const ANSWERS = { superseded: "use-here", version: "reload", "wrong-proof": "connect-now" };
@@ -81,7 +84,7 @@ export function showStatus(model, actions) {
     if (inbox.length === 1) {
       const [{ from, number, subject }] = inbox;
       const name = shownName(model, from, number);
-      $("news").textContent = t("news-one", { name, subject: harmlessLine(subject) || t("no-subject") });
+      $("news").textContent = t("news-one", { name, subject: firstWords(subject, SUBJECT) || t("no-subject") });
     } else if (inbox.length > 1) {
       $("news").textContent = tCount("news", inbox.length);
     }
