@@ -52,12 +52,16 @@ impl<S: Store> PostOffice<S> {
     ) -> Result<Vec<(SessionId, Event)>, StoreError> {
         let operations: Vec<Option<Operation>> =
             batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
+        let askers: Vec<Option<Person>> = batch.iter().map(|(id, request)| self.asker(*id, request)).collect();
         let mut answers = self.commit(&operations, now)?.into_iter();
         let (mut effects, mut readings) = (Effects::default(), Vec::new());
-        for ((session, request), operation) in batch.into_iter().zip(operations) {
+        for (((session, request), operation), asker) in batch.into_iter().zip(operations).zip(askers) {
             match operation.and_then(|_| answers.next().flatten()) {
                 None if request.only_reads() => readings.push((session, request)),
-                answer => self.conclude(session, request, answer, &mut effects),
+                answer => match asker {
+                    Some(asker) => self.grant(session, asker, request, answer, &mut effects),
+                    None => self.conclude(session, request, answer, &mut effects),
+                },
             }
         }
         // The store is read as it is after the whole batch, so that is when it is decided who may read what: whoever left a
@@ -100,6 +104,14 @@ impl<S: Store> PostOffice<S> {
             Request::TakeName { name } => Some(Operation::TakeName { person, name: name.clone() }),
             _ => None,
         }
+    }
+
+    /// Who has a wish for a room or a name. It is known before the batch is carried out, in which another connection may take
+    /// this one's place.
+    fn asker(&self, session: SessionId, request: &Request) -> Option<Person> {
+        let is_wish = matches!(request, Request::Enter { .. } | Request::Leave { .. } | Request::TakeName { .. });
+        let present = self.presence.get(session).filter(|_| is_wish)?;
+        Some(Person { number: present.person.0, name: present.name.clone(), connected: true })
     }
 
     /// Commits what there is to commit. Answers are `None` for what a full disk did not allow.
@@ -146,10 +158,6 @@ impl<S: Store> PostOffice<S> {
                     self.presence.read(session, mailbox);
                 }
             }
-            (Request::Enter { room, .. } | Request::Leave { room }, answer) => {
-                self.move_between_rooms(session, room, answer, effects)
-            }
-            (Request::TakeName { name }, answer) => self.rename(session, name, answer, effects),
             (Request::Gone, _) => self.leave(session, effects),
             (Request::Bridge { .. }, Some(Answer::Opened { mailbox, last_seq })) => {
                 self.bridges.insert(session, mailbox);
@@ -195,12 +203,22 @@ impl<S: Store> PostOffice<S> {
             self.leave(other, effects);
         }
         if self.presence.count() >= self.max_clients {
-            effects.tell(session, Event::Full);
-            return;
+            self.tell_of_newcomer(&login, effects);
+            return effects.tell(session, Event::Full);
         }
         self.presence.add(session, device, &login);
         effects.changed.insert(login.person, login.name.clone());
+        self.tell_of_newcomer(&login, effects);
         effects.tell(session, Event::LoggedIn(login));
+    }
+
+    /// Whoever is new is in the room of everybody from now on, also where there is no place for them to connect.
+    fn tell_of_newcomer(&self, login: &Login, effects: &mut Effects) {
+        let (number, name, connected) = (login.person.0, login.name.clone(), self.presence.is_connected(login.person));
+        let person = Person { number, name, connected };
+        for room in login.rooms.iter().filter(|_| login.is_new) {
+            self.tell_members(room.mailbox, &person, true, effects);
+        }
     }
 
     fn leave(&mut self, session: SessionId, effects: &mut Effects) {
@@ -209,10 +227,36 @@ impl<S: Store> PostOffice<S> {
         }
     }
 
-    fn move_between_rooms(&mut self, session: SessionId, room: Name, answer: Option<Answer>, effects: &mut Effects) {
-        let Some(present) = self.presence.get(session) else { return };
-        let person = Person { number: present.person.0, name: present.name.clone(), connected: true };
-        let id = present.person;
+    /// Tells what came of a wish. It came of it for all devices of the person, also where the one that asked is gone.
+    fn grant(
+        &mut self,
+        session: SessionId,
+        asker: Person,
+        request: Request,
+        answer: Option<Answer>,
+        effects: &mut Effects,
+    ) {
+        match request {
+            Request::Enter { room, .. } | Request::Leave { room } => {
+                self.move_between_rooms(session, asker, room, answer, effects);
+            }
+            Request::TakeName { name } => {
+                let wish = name.unwrap_or_else(|| Name::given(asker.number));
+                self.rename(session, PersonId(asker.number), wish, answer, effects);
+            }
+            _ => {}
+        }
+    }
+
+    fn move_between_rooms(
+        &mut self,
+        session: SessionId,
+        asker: Person,
+        room: Name,
+        answer: Option<Answer>,
+        effects: &mut Effects,
+    ) {
+        let id = PersonId(asker.number);
         let (mailbox, changed, entered) = match answer {
             Some(Answer::Entered { membership, created, changed }) => {
                 self.presence.enter(id, &membership);
@@ -233,15 +277,26 @@ impl<S: Store> PostOffice<S> {
             _ => return effects.tell(session, Event::RoomRefused { room, why: RoomRefusal::ServerFull }),
         };
         if changed {
-            for reader in self.presence.readers(mailbox) {
-                effects.tell(reader, Event::Member { mailbox, person: person.clone(), entered });
-            }
+            let connected = self.presence.is_connected(id);
+            self.tell_members(mailbox, &Person { connected, ..asker }, entered, effects);
         }
     }
 
-    fn rename(&mut self, session: SessionId, wish: Option<Name>, answer: Option<Answer>, effects: &mut Effects) {
-        let Some(person) = self.presence.get(session).map(|present| present.person) else { return };
-        let refused = wish.unwrap_or_else(|| Name::given(person.0));
+    /// Tells those who listen to a room who has entered it or left it.
+    fn tell_members(&self, mailbox: MailboxId, person: &Person, entered: bool, effects: &mut Effects) {
+        for reader in self.presence.readers(mailbox) {
+            effects.tell(reader, Event::Member { mailbox, person: person.clone(), entered });
+        }
+    }
+
+    fn rename(
+        &mut self,
+        session: SessionId,
+        person: PersonId,
+        wish: Name,
+        answer: Option<Answer>,
+        effects: &mut Effects,
+    ) {
         match answer {
             Some(Answer::Named(name)) => {
                 self.presence.rename(person, &name);
@@ -250,8 +305,8 @@ impl<S: Store> PostOffice<S> {
                     effects.tell(other, Event::Named { name: name.clone(), asked: other == session });
                 }
             }
-            Some(Answer::NameRefused(why)) => effects.tell(session, Event::NameRefused { name: refused, why }),
-            _ => effects.tell(session, Event::NameRefused { name: refused, why: NameRefusal::ServerFull }),
+            Some(Answer::NameRefused(why)) => effects.tell(session, Event::NameRefused { name: wish, why }),
+            _ => effects.tell(session, Event::NameRefused { name: wish, why: NameRefusal::ServerFull }),
         }
     }
 

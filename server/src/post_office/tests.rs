@@ -289,3 +289,51 @@ fn whoever_comes_back_hears_nothing_before_they_ask_for_it() {
     ask(&mut office, 4, Request::Resume { mailbox, after: 0 });
     assert_eq!(hear(&ask(&mut office, 1, write(3, "#obras"))), [1, 4]);
 }
+
+#[test]
+fn what_a_connection_wished_for_holds_for_the_one_that_takes_its_place() {
+    let mut office = with_three();
+    let Membership { mailbox, .. } = enter(&mut office, 1, "obras");
+    enter(&mut office, 2, "obras");
+    // The same device comes again, and what it said before is carried out in the same batch.
+    let name = Name::parse("ana").unwrap();
+    let batch = [
+        (4, login(1)),
+        (1, leave("obras")),
+        (1, Request::Enter { room: Name::parse("cozinha").unwrap(), create: true }),
+        (1, Request::TakeName { name: Some(name.clone()) }),
+    ];
+    let events = office.handle(batch.map(|(session, request)| (SessionId(session), request)).into(), NOW).unwrap();
+    let told: Vec<_> = events.iter().filter(|(session, _)| session.0 == 4).map(|(_, event)| event).collect();
+    let [
+        Event::LoggedIn(_),
+        Event::Left { asked: false, .. },
+        Event::Entered { asked: false, .. },
+        Event::Named { name: named, asked: false },
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(*named, name);
+    assert!(events.iter().any(|(to, event)| to.0 == 2 && matches!(event, Event::Member { entered: false, .. })));
+    ask(&mut office, 4, Request::Resume { mailbox, after: 0 });
+    assert!(ask(&mut office, 4, Request::Fetch { mailbox, after: 0 }).is_empty());
+    assert_eq!(hear(&ask(&mut office, 2, write(1, "#obras"))), [2]);
+}
+
+#[test]
+fn those_who_listen_to_everybody_learn_who_is_new() {
+    let mut office = with_three();
+    let todos = || Name::everybody();
+    let events = ask(&mut office, 1, Request::Enter { room: todos(), create: false });
+    let mailbox = events.iter().find_map(|(_, event)| match event {
+        Event::Entered { membership, .. } => Some(membership.mailbox),
+        _ => None,
+    });
+    ask(&mut office, 1, Request::Resume { mailbox: mailbox.unwrap(), after: 0 });
+    let told = |events: Vec<(u64, Event)>| {
+        events.iter().filter(|(session, event)| *session == 1 && matches!(event, Event::Member { .. })).count()
+    };
+    assert_eq!(told(ask(&mut office, 4, login(4))), 1);
+    assert_eq!(told(ask(&mut office, 5, login(4))), 0, "they come again");
+}

@@ -212,16 +212,11 @@ impl Server {
         }
     }
 
-    /// What the server has still to do, if anything.
-    pub fn busy(&self) -> Option<String> {
-        let State::Up(up) = &self.state else { return Some("the server is not there".to_owned()) };
-        if let Some((session, request)) = up.queue.front() {
-            return Some(format!("{request:?} of {session:?} waits for a commit"));
+    pub fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Up(up) => up.queue.is_empty() && up.sessions.values().all(Conversation::is_idle),
+            _ => false,
         }
-        let (session, conversation) = up.sessions.iter().find(|(_, conversation)| !conversation.is_idle())?;
-        let Conversation { events, missed, session: state, .. } = conversation;
-        let bytes = state.transmit().len();
-        Some(format!("{session:?} has {events:?} to take and {bytes} bytes to write; missed something: {missed}"))
     }
 
     /// What is left when everything else is gone.

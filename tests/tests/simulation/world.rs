@@ -147,7 +147,9 @@ impl World {
         let deadline = self.scene.now + REST_WITHIN;
         while let Some(unrest) = self.unrest() {
             if self.scene.now > deadline {
-                return Err(format!("the world does not come to rest: {unrest}"));
+                // Signs of life are under way now and then also where nothing else happens.
+                let why = self.unfinished().unwrap_or(unrest);
+                return Err(format!("the world does not come to rest: {why}"));
             }
             self.step()?;
         }
@@ -159,14 +161,20 @@ impl World {
 
     /// Whatever is still going on.
     fn unrest(&self) -> Option<String> {
+        // What costs little is looked at first.
+        match self.server.is_idle() && self.scene.network.is_idle() {
+            true => self.unfinished(),
+            false => Some("something is under way".to_owned()),
+        }
+    }
+
+    /// Whoever is not done yet, and why.
+    fn unfinished(&self) -> Option<String> {
         let whole = self.scene.network.whole();
-        let unfinished = self.people.iter().enumerate().find_map(|(number, person)| match person.connection() {
+        self.people.iter().enumerate().find_map(|(number, person)| match person.connection() {
             Some(connection) if whole.contains(&connection) => person.unfinished().map(|why| format!("{number} {why}")),
             _ => Some(format!("{number} is not connected")),
-        });
-        // Bytes are under way now and then also when nothing is left to do.
-        let moving = || (!self.scene.network.is_idle()).then(|| "something is under way".to_owned());
-        unfinished.or_else(|| self.server.busy()).or_else(moving)
+        })
     }
 
     /// Whether all is as it must be in the end.
