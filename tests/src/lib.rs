@@ -15,8 +15,9 @@ pub use program::{Ended, Running, program};
 pub use python::python;
 pub use server::TestServer;
 
-/// How long anything may take. Far more than it needs: where it is reached, something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take. Far more than it needs, and more than the 40 seconds in which silence is noticed and the 30
+/// that may pass until somebody comes back: where it is reached, something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How often we look whether something has happened yet.
 const POLL: Duration = Duration::from_millis(5);

@@ -101,7 +101,10 @@ const BIRTHDAY: Letter = Letter {
 const GREETING: Letter =
     Letter { from: PEOPLE, to: To::People(&[1]), subject: "Visita", body: "Olá! Escrevo do navegador." };
 
-const EXCHANGE: [&Letter; 6] = [&INVITATION, &ANSWER, &NOTICE, &DELIVERY, &BIRTHDAY, &GREETING];
+const WELCOME: Letter =
+    Letter { from: 1, to: To::People(&[PEOPLE]), subject: "Re: Visita", body: "Que bom! Chegou bem aqui." };
+
+const EXCHANGE: [&Letter; 7] = [&INVITATION, &ANSWER, &NOTICE, &DELIVERY, &BIRTHDAY, &GREETING, &WELCOME];
 
 pub fn run() -> Result<()> {
     system::prepare_for_tests()?;
@@ -172,11 +175,23 @@ fn visit(stage: &Stage, accent: &[Rgb]) -> Result<()> {
     let (visitor, one) = (Person::at(stage, PEOPLE, accent)?, Person::at(stage, 1, accent)?);
     println!("{} writes to {} from the browser, with the keyboard alone.", name(PEOPLE), name(1));
     visitor.keep_the_given_name()?;
+    // What was written to everybody before is there already.
+    visitor.wait_for_unread()?;
+    let waiting = visitor.unread_dots()?.len();
     visitor.hand.press("alt+n")?;
     visitor.fill_in(&GREETING)?;
     visitor.hand.press("ctrl+Return")?;
     one.show_inbox()?;
-    one.open_unread()
+    one.open_unread()?;
+
+    println!("{} answers, and the browser shows it.", name(1));
+    one.hand.press("ctrl+r")?;
+    one.hand.write(WELCOME.body)?;
+    one.hand.press("ctrl+Return")?;
+    visitor.hand.activate(&visitor.window)?;
+    wait_for(&format!("the answer's arrival at {}", name(PEOPLE)), LIMIT, || {
+        Ok((visitor.unread_dots()?.len() > waiting).then_some(()))
+    })
 }
 
 /// Somebody in front of a window.
