@@ -54,6 +54,19 @@ impl<'a> Session<'a> {
         self.note(event)
     }
 
+    /// Waits until it is known whether the message that was handed over is on this computer's disk. A server that cannot be
+    /// reached may have been told of before.
+    pub fn is_kept(&mut self) -> bool {
+        while let Ok(event) = self.events.recv_deadline(self.deadline) {
+            match event {
+                Event::Queued { .. } => return true,
+                Event::NotQueued { .. } => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// Waits until everything that waited at the server is here and what waited here is answered, if it can be.
     /// Returns who we are.
     pub fn settle(&mut self) -> Result<String, Failure> {

@@ -32,7 +32,8 @@ pub fn run(
         Ok(sent) => report(&sent, &session, texts, printer),
         // Once it is queued, the message is on this computer's disk, whatever kept the server from answering.
         Err(Failure { status, sentence }) => {
-            let kept = texts.get(if id.is_some() { "cli-kept" } else { "cli-not-kept" });
+            let is_kept = id.is_some() || session.is_kept();
+            let kept = texts.get(if is_kept { "cli-kept" } else { "cli-not-kept" });
             Err(Failure { status, sentence: sentence.map(|sentence| format!("{sentence}\n{kept}")) })
         }
     }

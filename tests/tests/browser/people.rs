@@ -16,19 +16,29 @@ pub fn newcomer(server: &TestServer, screen: Screen) -> Browser {
 /// Shows one of the places of the side, opening the drawer where there is one.
 #[track_caller]
 pub fn open_place(page: &Browser, key: &str) {
-    if !page.text("#menu").is_empty() {
-        page.click("#menu");
-    }
-    page.click(&format!("#side [data-key='{key}']"));
+    in_side(page, &format!("#side [data-key='{key}']"));
+}
+
+/// Clicks on something at the side. The drawer closes by itself where another place comes into view, as it does when a
+/// message has been sent.
+#[track_caller]
+fn in_side(page: &Browser, css: &str) {
+    wait_for(css, || {
+        if page.try_click(css).is_ok() {
+            return Some(());
+        }
+        let is_closed = "return document.body.dataset.drawer !== 'open'";
+        if page.run(is_closed, json!([])) == true && !page.text("#menu").is_empty() {
+            page.click("#menu");
+        }
+        None
+    });
 }
 
 /// Opens the dialog for entering rooms.
 #[track_caller]
 pub fn open_rooms(page: &Browser) {
-    if !page.text("#menu").is_empty() {
-        page.click("#menu");
-    }
-    page.click("#enter-room");
+    in_side(page, "#enter-room");
 }
 
 #[track_caller]

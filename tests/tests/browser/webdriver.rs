@@ -145,15 +145,17 @@ impl Browser {
         self.post("window", json!({ "handle": tab }));
     }
 
+    /// Clicks on the first visible element; the error says why that cannot be done now.
+    pub fn try_click(&self, css: &str) -> Result<(), String> {
+        let element = self.find(css).ok_or_else(|| "it cannot be seen".to_owned())?;
+        self.try_post(&format!("element/{element}/click"), json!({})).map(drop)
+    }
+
     /// Waits for the first visible element, and clicks on it.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        let clicked = || {
-            let element = self.find(css).ok_or_else(|| "it cannot be seen".to_owned())?;
-            self.try_post(&format!("element/{element}/click"), json!({}))
-        };
         let deadline = Instant::now() + PATIENCE;
-        while let Err(error) = clicked() {
+        while let Err(error) = self.try_click(css) {
             if Instant::now() >= deadline {
                 self.picture("failed");
                 panic!("no click on {css}: {error}; the page: {}", self.text("body"));
