@@ -1,30 +1,20 @@
 //! The client's engine, spoken to by hand: what it does in which order, and when it gives up.
 
-use std::time::{Duration, Instant};
+mod rooms;
+mod table;
 
-use ed25519_dalek::SigningKey;
+use std::time::Duration;
+
 use malote_client::archive::{Change, Saved};
-use malote_client::engine::{Engine, Now, Output};
+use malote_client::engine::Output;
 use malote_client::{Command, Event, Problem, Status};
-use malote_common::codec::{self, FrameBuffer};
-use malote_common::frame::{ClientFrame, Closing, Limits, ServerFrame, Welcome};
-use malote_common::hello::{Challenge, VERSION};
-use malote_common::{
-    Address, Content, DeviceId, Entry, Epoch, MailboxId, Name, Outcome, Receipt, Submission, Timestamp, limits,
-};
+use malote_common::codec::{self};
+use malote_common::frame::{ClientFrame, Closing, ServerFrame};
+use malote_common::{Address, Content, Entry, MailboxId, Outcome, Receipt, Submission, Timestamp, limits};
 
-struct Table {
-    engine: Engine,
-    now: Now,
-}
+use table::{Table, frames};
 
 impl Table {
-    fn new(saved: Saved) -> Table {
-        let now = Now { instant: Instant::now(), wall: Timestamp(1_000_000) };
-        let key = SigningKey::from_bytes(&[1; 32]);
-        Table { engine: Engine::new(key, DeviceId([2; 16]), saved, false, [3; 32], now), now }
-    }
-
     fn online() -> Table {
         let mut table = Table::new(Saved { next_counter: 1, tell_read: true, ..Saved::default() });
         table.connect(0);
@@ -33,49 +23,13 @@ impl Table {
 
     /// Loses the connection and makes another one.
     fn reconnect(&mut self, last_counter: u64) -> Vec<Output> {
-        self.engine.disconnected(Problem::Lost, self.now);
-        self.now.instant += Duration::from_secs(1);
-        self.now.wall.0 += 1000;
+        self.disconnected();
         self.connect(last_counter)
     }
 
     fn connect(&mut self, last_counter: u64) -> Vec<Output> {
-        self.engine.tick(self.now);
-        assert!(self.outputs().contains(&Output::Connect));
-        self.engine.connected([4; 32], self.now);
-        self.hear_body(&Challenge::Accepted { version: VERSION, nonce: [5; 32] }.encode());
-        self.outputs();
-        self.hear(&ServerFrame::Welcome(Welcome {
-            name: Name::given(0),
-            number: 0,
-            mailbox: MailboxId(1),
-            epoch: Epoch([6; 16]),
-            last_seq: 0,
-            last_counter,
-            limits: Limits::default(),
-            rooms: vec![],
-        }));
-        self.outputs()
-    }
-
-    fn hear(&mut self, frame: &ServerFrame) {
-        self.hear_body(&codec::encode(frame).unwrap());
-    }
-
-    fn hear_body(&mut self, body: &[u8]) {
-        let mut wire = Vec::new();
-        codec::write_frame(&mut wire, body);
-        self.engine.receive(&wire, self.now);
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.now.instant += time;
-        self.now.wall.0 += time.as_millis() as i64;
-        self.engine.tick(self.now);
-    }
-
-    fn outputs(&mut self) -> Vec<Output> {
-        std::iter::from_fn(|| self.engine.poll()).collect()
+        self.welcome.last_counter = last_counter;
+        self.connected()
     }
 
     fn send(&mut self, to: &str) {
@@ -87,17 +41,6 @@ impl Table {
     fn answer(&mut self, counter: u64, outcome: Outcome) {
         self.hear(&ServerFrame::Outcomes { counter, outcomes: vec![outcome] });
     }
-}
-
-fn frames(outputs: &[Output]) -> Vec<ClientFrame> {
-    let mut buffer = FrameBuffer::default();
-    for output in outputs {
-        if let Output::Send(bytes) = output {
-            buffer.extend(bytes);
-        }
-    }
-    let bodies = std::iter::from_fn(|| buffer.next_frame(limits::FRAME_BYTES).unwrap());
-    bodies.map(|body| codec::decode(&body).unwrap()).collect()
 }
 
 fn submissions(outputs: &[Output]) -> Vec<Submission> {

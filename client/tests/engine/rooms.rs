@@ -1,76 +1,43 @@
 //! Rooms and names, as the engine goes about them: in which order it keeps, asks and tells.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
 use malote_client::archive::{Change, Saved, SavedRoom};
-use malote_client::engine::{Engine, Now, Output};
+use malote_client::engine::Output;
 use malote_client::{Command, Event, Problem, Status};
-use malote_common::codec::{self, FrameBuffer};
-use malote_common::frame::{
-    ClientFrame, Limits, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame, Welcome,
-};
-use malote_common::hello::{Challenge, VERSION};
+use malote_common::frame::{ClientFrame, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame};
 use malote_common::{
-    Address, Content, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Submission, Timestamp,
-    limits,
+    Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Submission, Timestamp,
 };
 
-const OWN: MailboxId = MailboxId(1);
-const ROOM: MailboxId = MailboxId(7);
-const EPOCH: Epoch = Epoch([6; 16]);
+use crate::table::{EPOCH, OWN, Table, frames};
 
-struct Table {
-    engine: Engine,
-    now: Now,
-    /// The newest entry of our own mailbox, as the server tells it.
-    last_seq: Seq,
-}
+const ROOM: MailboxId = MailboxId(7);
 
 impl Table {
-    fn new(saved: Saved) -> Table {
-        let now = Now { instant: Instant::now(), wall: Timestamp(1_000_000) };
-        let key = SigningKey::from_bytes(&[1; 32]);
-        Table { engine: Engine::new(key, DeviceId([2; 16]), saved, false, [3; 32], now), now, last_seq: 0 }
-    }
-
-    fn online() -> Table {
+    /// Online, with an own mailbox that was met before.
+    fn met_before() -> Table {
         let mut table = Table::new(saved(None));
-        table.connect(vec![]);
+        table.connect_in(vec![]);
         table
     }
 
     /// Online and in the room, of which everything up to 9 is here.
     fn in_room() -> Table {
         let mut table = Table::new(saved(Some(9)));
-        table.connect(vec![membership(1, 9)]);
+        table.connect_in(vec![membership(1, 9)]);
         table
     }
 
     /// Makes a connection whose welcome names these rooms.
-    fn connect(&mut self, rooms: Vec<Membership>) -> Vec<Output> {
-        self.engine.tick(self.now);
-        assert!(self.outputs().contains(&Output::Connect));
-        self.engine.connected([4; 32], self.now);
-        self.hear_body(&Challenge::Accepted { version: VERSION, nonce: [5; 32] }.encode());
-        self.outputs();
-        self.hear(&ServerFrame::Welcome(Welcome {
-            name: Name::given(0),
-            number: 0,
-            mailbox: OWN,
-            epoch: EPOCH,
-            last_seq: self.last_seq,
-            last_counter: 0,
-            limits: Limits::default(),
-            rooms,
-        }));
-        self.outputs()
+    fn connect_in(&mut self, rooms: Vec<Membership>) -> Vec<Output> {
+        self.welcome.rooms = rooms;
+        self.connected()
     }
 
-    fn reconnect(&mut self, rooms: Vec<Membership>) -> Vec<Output> {
-        self.engine.disconnected(Problem::Lost, self.now);
-        self.now.instant += Duration::from_secs(1);
-        self.connect(rooms)
+    fn reconnect_in(&mut self, rooms: Vec<Membership>) -> Vec<Output> {
+        self.disconnected();
+        self.connect_in(rooms)
     }
 
     /// What the engine does at a frame.
@@ -82,20 +49,6 @@ impl Table {
     fn command(&mut self, command: Command) -> Vec<ClientFrame> {
         self.engine.command(command, self.now);
         frames(&self.outputs())
-    }
-
-    fn hear(&mut self, frame: &ServerFrame) {
-        self.hear_body(&codec::encode(frame).unwrap());
-    }
-
-    fn hear_body(&mut self, body: &[u8]) {
-        let mut wire = Vec::new();
-        codec::write_frame(&mut wire, body);
-        self.engine.receive(&wire, self.now);
-    }
-
-    fn outputs(&mut self) -> Vec<Output> {
-        std::iter::from_fn(|| self.engine.poll()).collect()
     }
 }
 
@@ -137,17 +90,6 @@ fn enter(room: &str) -> Command {
     Command::Enter { room: name(room), create: true }
 }
 
-fn frames(outputs: &[Output]) -> Vec<ClientFrame> {
-    let mut buffer = FrameBuffer::default();
-    for output in outputs {
-        if let Output::Send(bytes) = output {
-            buffer.extend(bytes);
-        }
-    }
-    let bodies = std::iter::from_fn(|| buffer.next_frame(limits::FRAME_BYTES).unwrap());
-    bodies.map(|body| codec::decode(&body).unwrap()).collect()
-}
-
 /// Where rooms are resumed.
 fn resumed(outputs: &[Output]) -> Vec<Seq> {
     let after = |frame| match frame {
@@ -171,7 +113,7 @@ fn kept(outputs: &[Output]) -> usize {
 
 #[test]
 fn a_room_is_on_disk_before_it_is_resumed() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     assert_eq!(table.command(enter("obras")), [ClientFrame::Enter { room: name("obras"), create: true }]);
     let outputs = table.at(entered(21, 70));
     assert!(matches!(outputs[0], Output::Keep(Change::Entered(_))), "{outputs:?}");
@@ -183,11 +125,11 @@ fn a_room_is_on_disk_before_it_is_resumed() {
 
 #[test]
 fn a_room_goes_on_where_the_disk_ends() {
-    assert_eq!(resumed(&Table::new(saved(Some(9))).connect(vec![membership(1, 12)])), [9]);
+    assert_eq!(resumed(&Table::new(saved(Some(9))).connect_in(vec![membership(1, 12)])), [9]);
     // Behind the first entry that we may see now: we left it and are in it again, on another device.
-    assert_eq!(resumed(&Table::new(saved(Some(9))).connect(vec![membership(31, 80)])), [30]);
+    assert_eq!(resumed(&Table::new(saved(Some(9))).connect_in(vec![membership(31, 80)])), [30]);
     let other = Membership { epoch: Epoch([9; 16]), ..membership(1, 12) };
-    let outputs = Table::new(saved(Some(9))).connect(vec![other.clone()]);
+    let outputs = Table::new(saved(Some(9))).connect_in(vec![other.clone()]);
     let again = ClientFrame::Resume { mailbox: ROOM, epoch: other.epoch, after: 0 };
     assert!(frames(&outputs).contains(&again), "a mailbox with another epoch is read from its beginning");
     assert!(outputs.iter().any(|output| matches!(output, Output::Keep(Change::Welcomed { .. }))));
@@ -196,7 +138,7 @@ fn a_room_goes_on_where_the_disk_ends() {
 #[test]
 fn a_room_left_on_another_device_is_left_here() {
     let mut table = Table::in_room();
-    let outputs = table.reconnect(vec![]);
+    let outputs = table.reconnect_in(vec![]);
     assert!(outputs.iter().any(|o| matches!(o, Output::Keep(Change::Welcomed { rooms, .. }) if rooms.is_empty())));
     assert_eq!(resumed(&outputs), [] as [Seq; 0]);
     assert!(lost_faith(&table.at(delivery(ROOM, 10))), "nobody sends what is not for us");
@@ -204,7 +146,7 @@ fn a_room_left_on_another_device_is_left_here() {
 
 #[test]
 fn another_device_may_enter_and_leave_for_us() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     assert_eq!(resumed(&table.at(entered(1, 3))), [0]);
     assert_eq!(resumed(&table.at(entered(1, 3))), [] as [Seq; 0], "we are in it already");
     let outputs = table.at(left());
@@ -227,7 +169,7 @@ fn what_comes_again_after_coming_back_is_kept_once() {
 
 #[test]
 fn nothing_repeats_in_our_own_mailbox() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     table.at(delivery(OWN, 1));
     assert!(lost_faith(&table.at(delivery(OWN, 1))));
 }
@@ -243,14 +185,14 @@ fn rooms_are_not_acknowledged() {
 fn all_is_here_when_all_mailboxes_are_or_were_left() {
     let caught_up = |outputs: &[Output]| told(outputs).contains(&&Event::CaughtUp);
     let mut table = Table::new(saved(Some(9)));
-    table.last_seq = 1;
-    assert!(!caught_up(&table.connect(vec![membership(1, 11)])));
+    table.welcome.last_seq = 1;
+    assert!(!caught_up(&table.connect_in(vec![membership(1, 11)])));
     assert!(!caught_up(&table.at(delivery(OWN, 1))));
     assert!(!caught_up(&table.at(delivery(ROOM, 10))));
     assert!(caught_up(&table.at(left())), "what waits in a room that was left will never come");
 
     let mut table = Table::new(saved(Some(9)));
-    assert!(!caught_up(&table.connect(vec![membership(1, 10)])));
+    assert!(!caught_up(&table.connect_in(vec![membership(1, 10)])));
     assert!(caught_up(&table.at(delivery(ROOM, 10))));
 }
 
@@ -266,23 +208,23 @@ fn wishes_are_asked_until_they_are_answered() {
     };
     let both =
         [ClientFrame::Enter { room: name("obras"), create: true }, ClientFrame::TakeName { name: Some(name("ana")) }];
-    assert_eq!(wishes(&table.connect(vec![])), both);
-    assert_eq!(wishes(&table.reconnect(vec![])), both, "the answers were lost");
+    assert_eq!(wishes(&table.connect_in(vec![])), both);
+    assert_eq!(wishes(&table.reconnect_in(vec![])), both, "the answers were lost");
     table.at(entered(1, 0));
-    assert_eq!(wishes(&table.reconnect(vec![membership(1, 0)])), both[1..]);
+    assert_eq!(wishes(&table.reconnect_in(vec![membership(1, 0)])), both[1..]);
     table.at(ServerFrame::NameRefused { name: name("ana"), why: NameRefusal::Taken });
-    assert_eq!(wishes(&table.reconnect(vec![membership(1, 0)])), []);
+    assert_eq!(wishes(&table.reconnect_in(vec![membership(1, 0)])), []);
 }
 
 #[test]
 fn few_wishes_are_under_way_at_once() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     let asked: usize = (0..20).map(|n| table.command(enter(&format!("sala-{n}"))).len()).sum();
     assert_eq!(asked, 8);
     let refused = |n: usize| ServerFrame::RoomRefused { room: name(&format!("sala-{n}")), why: RoomRefusal::Unknown };
     assert_eq!(frames(&table.at(refused(0))), [ClientFrame::Enter { room: name("sala-8"), create: true }]);
     (1..20).for_each(|n| drop(table.at(refused(n))));
-    assert_eq!(frames(&table.reconnect(vec![])).len(), 1, "only our own mailbox is left to be asked for");
+    assert_eq!(frames(&table.reconnect_in(vec![])).len(), 1, "only our own mailbox is left to be asked for");
 }
 
 #[test]
@@ -297,7 +239,7 @@ fn a_refusal_is_told_and_changes_nothing() {
 
 #[test]
 fn a_name_is_on_disk_before_it_is_told() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     table.command(Command::TakeName { name: Some(name("ana")) });
     let outputs = table.at(ServerFrame::Named { name: name("ana") });
     assert_eq!(outputs, [Output::Keep(Change::Named(name("ana"))), Output::Tell(Event::Named { name: name("ana") })]);
@@ -305,7 +247,7 @@ fn a_name_is_on_disk_before_it_is_told() {
 
 #[test]
 fn the_list_of_rooms_is_told_when_all_its_pages_are_here() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     assert_eq!(table.command(Command::ListRooms), [ClientFrame::Rooms { after: None }]);
     let room = |typed| Room { name: name(typed), mailbox: ROOM, members: 1 };
     let outputs = table.at(ServerFrame::Rooms { rooms: vec![room("avisos")], more: true });
@@ -335,7 +277,7 @@ fn members_are_asked_for_again_on_each_connection() {
     assert_eq!(table.command(Command::ListMembers { mailbox: ROOM }), std::slice::from_ref(&first));
     assert_eq!(table.command(Command::ListMembers { mailbox: ROOM }), []);
     assert_eq!(members(&table.at(page(&[0, 4], false))), Some(vec![0, 4]));
-    assert!(frames(&table.reconnect(vec![membership(1, 9)])).contains(&first));
+    assert!(frames(&table.reconnect_in(vec![membership(1, 9)])).contains(&first));
     // A list that nobody asked for replaces what was told before.
     assert_eq!(members(&table.at(page(&[0, 4], false))), Some(vec![0, 4]));
     assert_eq!(members(&table.at(page(&[4], false))), Some(vec![4]));
@@ -402,7 +344,7 @@ fn nothing_overtakes_what_goes_to_the_same_person_under_another_name() {
         ("#obras", "@todos", false),
         ("#obras", "#OBRAS", true),
     ] {
-        let mut table = Table::online();
+        let mut table = Table::met_before();
         send(&mut table, first);
         table.at(ServerFrame::Outcomes { counter: 1, outcomes: vec![limited] });
         send(&mut table, second);
@@ -417,7 +359,7 @@ fn nothing_overtakes_what_goes_to_the_same_person_under_another_name() {
 
 #[test]
 fn a_full_mailbox_keeps_no_mail_from_others_who_chose_their_names() {
-    let mut table = Table::online();
+    let mut table = Table::met_before();
     send(&mut table, "ana");
     table.at(ServerFrame::Outcomes { counter: 1, outcomes: vec![Outcome::MailboxFull] });
     assert_eq!(send(&mut table, "bia"), ["bia"]);
