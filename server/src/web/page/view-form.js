@@ -191,8 +191,8 @@ export function showForm(model, actions, draft) {
     },
     /** An answer to a letter. */
     reply(letter, address) {
-      const answered = harmlessLine(letter.subject) || t("no-subject");
-      const title = answered.startsWith(REPLY) ? answered : `${REPLY} ${answered}`;
+      const answered = harmlessLine(letter.subject);
+      const title = answered === "" || answered.startsWith(REPLY) ? answered : `${REPLY} ${answered}`;
       const about = { id: letter.id, name: harmlessLine(letter.from) };
       replace({ to: address, subject: title, body: "", reply: about }, "form-cleared");
       focus(body);
