@@ -101,7 +101,8 @@ impl Name {
 
     /// The form under which names are compared: two names that differ only in case are the same one.
     pub fn folded(&self) -> String {
-        self.0.to_lowercase().nfc().collect()
+        // Two letters have more than one form in lower case.
+        self.0.to_lowercase().replace('ß', "ss").replace('ς', "σ").nfc().collect()
     }
 
     /// What the name looks like: two names with the same skeleton can be taken for each other (Unicode Technical Standard
@@ -109,8 +110,9 @@ impl Name {
     pub fn skeleton(&self) -> String {
         // Folded before, since that is how names are compared; after, since the prototypes of `0` and `1` are letters.
         let skeleton = unicode_security::skeleton(&self.folded()).collect::<String>().to_lowercase();
-        // A capital i looks like a small L, and is the same as a small i.
-        skeleton.replace('i', "l").nfc().collect()
+        // The dot of an i stays where another one is set above it. A capital i looks like a small L, and is the same as a
+        // small i.
+        skeleton.replace("i\u{307}", "i").replace("j\u{307}", "j").replace('i', "l").nfc().collect()
     }
 }
 
@@ -257,6 +259,9 @@ mod tests {
         assert!(alike("logo", "l0g0"));
         assert!(alike("lia", "1ia"));
         assert!(alike("Lia", "LlA"), "as in LIA");
+        assert!(alike("carina", "cari\u{307}na"), "a dot upon a dot");
+        let same = |a: &str, b: &str| Name::parse(a).unwrap().folded() == Name::parse(b).unwrap().folded();
+        assert!(same("STRASSE", "stra\u{df}e") && same("\u{3a3}\u{391}\u{3a3}", "\u{3c3}\u{3b1}\u{3c3}"));
         assert!(alike("marna", "mama"));
         assert!(!alike("ana", "anna"));
         assert!(!alike("jose", "jos\u{e9}"));

@@ -39,6 +39,11 @@ impl Company {
         self.members = members.into_iter().map(|person| (person.number, person)).collect();
     }
 
+    /// Nobody can be known to be connected while we are not.
+    pub fn disconnected(&mut self) {
+        self.members.values_mut().for_each(|person| person.connected = false);
+    }
+
     /// Somebody entered or left.
     pub fn moved(&mut self, person: Person, entered: bool, at: Timestamp) {
         let what = if entered { Movement::Entered } else { Movement::Left };

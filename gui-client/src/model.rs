@@ -91,6 +91,15 @@ impl List {
     }
 }
 
+/// A name that is offered for the one that is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    pub name: String,
+    /// As lists show it.
+    pub label: String,
+    pub connected: bool,
+}
+
 /// Looking for a room, or making one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomFinder {
@@ -158,6 +167,8 @@ pub struct Form {
     pub filled: Option<String>,
     /// The user was asked whether it is really for everybody.
     pub asked_everybody: bool,
+    /// Whether the answer to that is to be given the focus.
+    pub focus_answer: bool,
 }
 
 /// A field of the form.
@@ -394,12 +405,13 @@ impl Model {
     }
 
     /// Names to offer for what is being typed: none where it is complete already.
-    pub fn suggestions(&self) -> Vec<(String, bool)> {
+    pub fn suggestions(&self) -> Vec<Suggestion> {
         let typed = self.form.typed_name();
         if typed.starts_with(['#', '@']) {
             let rooms = self.rooms.iter().map(|room| address(room).to_string());
             let begins = |room: &String| room.to_lowercase().starts_with(&typed.to_lowercase()) && room != typed;
-            return rooms.filter(begins).take(SUGGESTIONS).map(|room| (room, true)).collect();
+            let offered = |room: String| Suggestion { label: room.clone(), name: room, connected: true };
+            return rooms.filter(begins).take(SUGGESTIONS).map(offered).collect();
         }
         let named: Vec<String> =
             self.form.to.split([',', ';']).map(|name| name.trim().to_lowercase()).filter(|n| !n.is_empty()).collect();
@@ -411,7 +423,12 @@ impl Model {
             let folded = person.name.folded();
             folded == typed.to_lowercase() || !named.contains(&folded)
         });
-        fresh.take(SUGGESTIONS).map(|person| (person.name.to_string(), person.connected)).collect()
+        let offered = |person: &Person| Suggestion {
+            name: person.name.to_string(),
+            label: self.people.label(person.number, &person.name),
+            connected: person.connected,
+        };
+        fresh.take(SUGGESTIONS).map(offered).collect()
     }
 }
 

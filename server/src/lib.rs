@@ -94,7 +94,7 @@ impl Server {
             .map_err(|error| StartError::Store { path: config.data.clone(), reason: error.to_string() })?;
         let (listener, address) = listen("--listen", config.listen).await?;
         let web = match &config.web {
-            Some(web) => bind_web(web, &identity).await?,
+            Some(web) => bind_web(web, &identity, config.max_clients).await?,
             None => None,
         };
         Ok(Server { listener, address, identity, store, web, config, _lock: lock })
@@ -164,7 +164,7 @@ async fn listen(option: &'static str, address: SocketAddr) -> Result<(TcpListene
 
 /// The web listener. Where nobody asked for its address and that is not to be had, there is none: another server on
 /// this computer may have it.
-async fn bind_web(config: &WebConfig, identity: &Identity) -> Result<Option<Web>, StartError> {
+async fn bind_web(config: &WebConfig, identity: &Identity, max_clients: usize) -> Result<Option<Web>, StartError> {
     let is_local = config.address.ip().to_canonical().is_loopback();
     let tls = match &config.certificate {
         Some((certificate, key)) => Some(
@@ -180,7 +180,7 @@ async fn bind_web(config: &WebConfig, identity: &Identity) -> Result<Option<Web>
     match listen("--web", config.address).await {
         Ok((listener, address)) => {
             let tls = tls.map(TlsAcceptor::from);
-            Ok(Some(Web { listener, address, tls, visitors: is_local || config.visitors }))
+            Ok(Some(Web { listener, address, tls, visitors: is_local || config.visitors, max_clients }))
         }
         Err(error) if config.is_asked_for => Err(error),
         Err(error) => {

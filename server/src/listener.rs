@@ -50,9 +50,10 @@ impl Gate {
         Gate { places, handshakes: Handshakes::new(limits::HANDSHAKES_PER_ADDRESS), last: Arc::default() }
     }
 
-    /// The same gate with another bound for connections of one address that are being set up.
-    pub fn with_handshakes(&self, per_address: usize) -> Gate {
-        Gate { handshakes: Handshakes::new(per_address), ..self.clone() }
+    /// A gate beside this one, with places of its own, so that those who come in there take none from those who come in here.
+    pub fn beside(&self, places: usize, handshakes_per_address: usize) -> Gate {
+        let places = Arc::new(Semaphore::new(places));
+        Gate { places, handshakes: Handshakes::new(handshakes_per_address), last: self.last.clone() }
     }
 
     /// A place among those of this address that are being set up, if there is one.

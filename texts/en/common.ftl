@@ -44,7 +44,7 @@ state-refused-count =
         [one] 1 refused
        *[other] { $count } refused
     }
-refused-unknown_recipient = nobody here has that name
+refused-unknown_recipient = there is nobody, and no room, of that name
 refused-not_a_member = only those who are in the room can write to it
 refused-too_large = it is too large for this server
 refused-invalid = the server did not take the request

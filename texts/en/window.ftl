@@ -104,8 +104,11 @@ room-empty-hint = What is written in this room appears here.
 person-empty-hint = What this person writes to you appears here.
 room-company =
     { $count ->
-        [one] 1 person in the room, { $connected } connected
-       *[other] { $count } people in the room, { $connected } connected
+        [one] 1 person in the room
+       *[other] { $count } people in the room
+    }, { $connected ->
+        [0] nobody connected
+       *[other] { $connected } connected
     }
 room-members =
     { $count ->
@@ -148,7 +151,7 @@ servers-title = Where is the server?
 servers-about = Malote carries messages between the computers of this network. One of them is the server, which keeps and delivers everybody's messages.
 servers-found = Servers found
 servers-here = On this computer
-servers-none = Searching the network… Servers started with malote-server --lan appear here by themselves, within a second or two.
+servers-none = Searching the network… Servers started with malote-server --lan appear here by themselves. If none does, type the address below.
 servers-search-again = Search again
 servers-type = Or type the address
 servers-type-hint = 192.168.0.10

@@ -44,7 +44,7 @@ state-refused-count =
         [one] 1 recusada
        *[other] { $count } recusadas
     }
-refused-unknown_recipient = ninguém aqui tem esse nome
+refused-unknown_recipient = não há ninguém, nem sala, com esse nome
 refused-not_a_member = só quem está na sala pode escrever nela
 refused-too_large = é grande demais para este servidor
 refused-invalid = o servidor não aceitou o pedido

@@ -104,8 +104,12 @@ room-empty-hint = O que escreverem nesta sala aparece aqui.
 person-empty-hint = O que esta pessoa escrever para você aparece aqui.
 room-company =
     { $count ->
-        [one] 1 pessoa na sala, { $connected } conectada
-       *[other] { $count } pessoas na sala, { $connected } conectadas
+        [one] 1 pessoa na sala
+       *[other] { $count } pessoas na sala
+    }, { $connected ->
+        [0] ninguém conectado
+        [one] 1 conectada
+       *[other] { $connected } conectadas
     }
 room-members =
     { $count ->
@@ -148,7 +152,7 @@ servers-title = Onde está o servidor?
 servers-about = O Malote leva mensagens entre os computadores desta rede. Um deles é o servidor, que guarda e entrega as mensagens de todos.
 servers-found = Servidores encontrados
 servers-here = Neste computador
-servers-none = Procurando na rede… Servidores abertos com malote-server --lan aparecem aqui sozinhos, em um ou dois segundos.
+servers-none = Procurando na rede… Servidores abertos com malote-server --lan aparecem aqui sozinhos. Se nenhum aparecer, digite o endereço abaixo.
 servers-search-again = Procurar de novo
 servers-type = Ou digite o endereço
 servers-type-hint = 192.168.0.10

@@ -13,13 +13,15 @@ use crate::model::{self, Field, Form, Opened, Undo};
 const REPLY: &str = "Re:";
 
 impl Desk<'_> {
-    pub(super) fn send(&mut self) {
+    /// `is_meant_for_all` where the user has said so: pressing the same key again, or holding it down, says nothing.
+    pub(super) fn send(&mut self, is_meant_for_all: bool) {
         if self.model.form.sending.is_some() {
             return;
         }
         match self.model.form.check(&self.model.people) {
-            Ok((to, _)) if to.contains(&Address::Everybody) && !self.model.form.asked_everybody => {
-                self.model.form.asked_everybody = true;
+            Ok((to, _)) if to.contains(&Address::Everybody) && !is_meant_for_all => {
+                let form = &mut self.model.form;
+                (form.asked_everybody, form.focus_answer) = (true, !form.asked_everybody);
             }
             Ok((to, content)) => {
                 *self.tokens += 1;

@@ -12,6 +12,7 @@ use malote_common::Timestamp;
 use malote_texts::Texts;
 
 use crate::action::Action;
+use crate::company::Company;
 use crate::model::{Field, Form, Model};
 
 /// How long typing may go on before the draft is written to disk.
@@ -33,11 +34,8 @@ impl Desk<'_> {
     /// Does what the user wants.
     pub fn act(&mut self, action: Action, now: Instant) {
         match action {
-            Action::Send => self.send(),
-            Action::SendToEverybody => {
-                self.model.form.asked_everybody = true;
-                self.send();
-            }
+            Action::Send => self.send(false),
+            Action::SendToEverybody => self.send(true),
             Action::DoNotSend => {
                 self.model.form.asked_everybody = false;
                 self.model.form.focus = Some(Field::Body);
@@ -162,7 +160,10 @@ impl Desk<'_> {
                     self.client.command(Command::ListRooms);
                 }
             }
-            _ => self.model.people.disconnected(),
+            _ => {
+                self.model.people.disconnected();
+                self.model.companies.values_mut().for_each(Company::disconnected);
+            }
         }
         self.model.stale.roster = true;
         self.model.status = status;

@@ -95,12 +95,8 @@ impl Desk<'_> {
     pub(super) fn ask_name(&mut self, is_first: bool) {
         let chosen = self.model.name.as_deref().and_then(|name| Name::parse(name).ok());
         let typed = chosen.filter(|name| name.given_number().is_none()).map(String::from).unwrap_or_default();
-        // Whoever is writing already is not interrupted.
-        let focus = !is_first || self.model.form.is_empty();
-        if focus {
-            self.model.form.focus = None;
-        }
-        self.model.naming = Some(Naming { typed, is_first, focus, ..Naming::default() });
+        // What comes by itself takes the keyboard from nobody: they may have begun to write.
+        self.model.naming = Some(Naming { typed, is_first, focus: !is_first, ..Naming::default() });
     }
 
     pub(super) fn take_name(&mut self) {
@@ -136,7 +132,10 @@ impl Desk<'_> {
             Event::Rooms { rooms } => finder.rooms = Some(rooms),
             Event::Members { mailbox, people } => self.model.companies.entry(mailbox).or_default().replace(people),
             Event::Member { mailbox, person, entered } if Some(person.number) != self.model.number => {
-                self.model.companies.entry(mailbox).or_default().moved(person, entered, at);
+                // Who is in a room that was never looked at is asked when it is.
+                if let Some(company) = self.model.companies.get_mut(&mailbox) {
+                    company.moved(person, entered, at);
+                }
             }
             Event::Entered { room, mailbox, .. } => {
                 self.model.stale.rooms = true;

@@ -8,7 +8,7 @@ use malote_texts::Texts;
 
 use super::{View, list};
 use crate::action::Action;
-use crate::model::{Field, Model, Obstacle};
+use crate::model::{Field, Model, Obstacle, Suggestion};
 use crate::theme;
 
 pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
@@ -167,8 +167,8 @@ fn suggestions(ui: &mut Ui, model: &mut Model, view: &mut View, field: &Response
         return;
     }
     if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
-        if let Some((name, _)) = names.get(form.suggestion) {
-            view.actions.push(Action::Complete(name.clone()));
+        if let Some(suggestion) = names.get(form.suggestion) {
+            view.actions.push(Action::Complete(suggestion.name.clone()));
         }
         return;
     }
@@ -178,9 +178,9 @@ fn suggestions(ui: &mut Ui, model: &mut Model, view: &mut View, field: &Response
         Frame::popup(ui.style()).show(ui, |ui| {
             ui.set_width(field.rect.width().min(theme::SUGGESTIONS));
             ui.spacing_mut().item_spacing.y = 2.0;
-            for (index, (name, connected)) in names.iter().enumerate() {
-                if suggestion(ui, view.texts, name, *connected, index == form.suggestion).clicked() {
-                    view.actions.push(Action::Complete(name.clone()));
+            for (index, offered) in names.iter().enumerate() {
+                if suggestion(ui, view.texts, offered, index == form.suggestion).clicked() {
+                    view.actions.push(Action::Complete(offered.name.clone()));
                 }
             }
         });
@@ -191,7 +191,8 @@ fn suggestions(ui: &mut Ui, model: &mut Model, view: &mut View, field: &Response
     }
 }
 
-fn suggestion(ui: &mut Ui, texts: &Texts, name: &str, connected: bool, chosen: bool) -> Response {
+fn suggestion(ui: &mut Ui, texts: &Texts, offered: &Suggestion, chosen: bool) -> Response {
+    let (name, connected) = (offered.label.as_str(), offered.connected);
     let key = if connected { "suggestion-connected" } else { "suggestion-away" };
     let spoken = texts.with(key, &[("name", name.into())]);
     let palette = theme::palette(ui);
@@ -208,7 +209,7 @@ fn suggestion(ui: &mut Ui, texts: &Texts, name: &str, connected: bool, chosen: b
 }
 
 /// Enviar and Limpar, and what became of the last message.
-fn footer(ui: &mut Ui, model: &Model, view: &mut View) {
+fn footer(ui: &mut Ui, model: &mut Model, view: &mut View) {
     if model.form.asked_everybody && model.form.sending.is_none() {
         return ask_everybody(ui, model, view);
     }
@@ -229,7 +230,7 @@ fn footer(ui: &mut Ui, model: &Model, view: &mut View) {
 }
 
 /// Asks once more before a message goes to everybody.
-fn ask_everybody(ui: &mut Ui, model: &Model, view: &mut View) {
+fn ask_everybody(ui: &mut Ui, model: &mut Model, view: &mut View) {
     let palette = theme::palette(ui);
     let question =
         view.texts.with("form-everybody", &[("count", model.people.iter().count().saturating_sub(1).into())]);
@@ -242,7 +243,10 @@ fn ask_everybody(ui: &mut Ui, model: &Model, view: &mut View) {
     ui.ctx().accesskit_node_builder(label.id, |node| node.set_live(egui::accesskit::Live::Assertive));
     ui.horizontal(|ui| {
         ui.add_space(LABEL_WIDTH + theme::GAP);
-        view.main_button(ui, Action::SendToEverybody, true);
+        let answer = view.main_button(ui, Action::SendToEverybody, true);
+        if std::mem::take(&mut model.form.focus_answer) {
+            answer.request_focus();
+        }
         view.button(ui, Action::DoNotSend);
     });
 }

@@ -368,7 +368,7 @@ mod tests {
         let refused = || State::Refused { reason: "unknown_recipient".into() };
         let delivered = || State::Delivered { seq: 1, at: Timestamp(0) };
         assert_eq!(states(&sent(vec![delivered()]), &texts), "entregue");
-        assert_eq!(states(&sent(vec![refused()]), &texts), "recusada: ninguém aqui tem esse nome");
+        assert_eq!(states(&sent(vec![refused()]), &texts), "recusada: não há ninguém, nem sala, com esse nome");
         assert_eq!(states(&sent(vec![delivered(), delivered(), refused()]), &texts), "2 entregues, 1 recusada");
     }
 

@@ -1,7 +1,9 @@
 //! Rooms, everybody and chosen names in the window, driven by the names that a screen reader says.
 
 use crate::common::Server;
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
 use malote::model::{List, Opened};
 
 #[test]
@@ -72,7 +74,10 @@ fn everybody_is_asked_about_once_more() {
     ana.press(Modifiers::COMMAND, Key::Enter);
     ana.step();
     assert!(ana.says("Esta mensagem vai para todos: mais 1 pessoa"));
+    // Holding the keys down, or pressing them once more, is no answer.
+    (0..5).for_each(|_| ana.press(Modifiers::COMMAND, Key::Enter));
     assert_eq!(ana.model().sent.rows.len(), 0);
+    assert!(ana.model().form.sending.is_none());
     ana.click("Voltar");
     assert!(!ana.says("Esta mensagem vai para todos"));
     ana.press(Modifiers::COMMAND, Key::Enter);
@@ -96,12 +101,13 @@ fn a_name_is_offered_once_and_can_be_changed() {
     rui.until("rui is asked", |model| model.naming.is_some());
     ana.step();
     assert!(ana.says("Olá! Aqui você é Usuario0."));
-    ana.type_text("Ana");
+    assert!(ana.harness.get_by_role_and_label(Role::TextInput, "Destinatário").is_focused(), "the question waits");
+    ana.write("Olá! Aqui você é Usuario0. Quer usar um nome?", "Ana");
     ana.press(Modifiers::NONE, Key::Enter);
     ana.until("ana has her name", |model| model.name.as_deref() == Some("Ana") && model.naming.is_none());
     rui.until("rui sees it", |model| model.roster.iter().any(|person| person.name.as_str() == "Ana"));
 
-    rui.step();
+    rui.write("Olá! Aqui você é Usuario1. Quer usar um nome?", "x");
     for (typed, why) in [("a na", "experimente “a.na”"), ("ana", "já é de outra pessoa"), ("Usuario9", "reservado")]
     {
         rui.model();

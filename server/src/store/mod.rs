@@ -41,7 +41,7 @@ pub struct PersonId(pub u64);
 /// stays out of others' reach for [`malote_common::limits::NAME_REST`]. The given name leads to its person always.
 ///
 /// *Apart.* A message to a room is one entry of the room's mailbox, whatever the number of its members, and only members
-/// put one there. A member may see it from [`Membership::first`] on: what came while they were in the room, and the
+/// put one there. A room in which nobody ever wrote goes with its last member, unless the server needs it. A member may see it from [`Membership::first`] on: what came while they were in the room, and the
 /// [`malote_common::limits::ROOM_HISTORY`] entries before. Everybody is in the room of everybody, from their first login.
 ///
 /// *Bounded.* Per device, `WINDOW` answers are kept; per mailbox, at most

@@ -1,6 +1,7 @@
 //! The way between `/chat` and the room `#chat`: a session of our own, with the post office and no client.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use malote_common::text::{harmless, harmless_line};
@@ -27,6 +28,9 @@ pub struct Door {
     id: SessionId,
     counter: Counter,
     room: Option<Name>,
+    /// The number of the next visitor who speaks. It begins with the number of messages that the room has, of which each
+    /// visitor who ever spoke wrote one at least: so no two of them have the same, also across restarts.
+    next_speaker: AtomicU64,
 }
 
 /// The way out of the room.
@@ -60,7 +64,8 @@ pub async fn open(id: SessionId, context: &Context) -> (Door, Bridge) {
     } else {
         warn!("the room of the visitors cannot be opened yet; what they say is not kept");
     }
-    (Door { id, counter, room: room() }, bridge)
+    let next_speaker = AtomicU64::new(bridge.room.as_ref().map_or(0, |room| room.seen));
+    (Door { id, counter, room: room(), next_speaker }, bridge)
 }
 
 fn room() -> Option<Name> {
@@ -68,9 +73,11 @@ fn room() -> Option<Name> {
 }
 
 impl Door {
-    /// Says something in the room, in this visitor's name.
-    pub async fn post(&self, from: Name, text: &str) {
+    /// Says something in the room, in this visitor's name, which is given with the first words.
+    pub async fn post(&self, speaker: &mut Option<Name>, text: &str) {
         let Some(room) = self.room.clone().filter(|_| !text.trim().is_empty()) else { return };
+        let name = || Name::visitor(self.next_speaker.fetch_add(1, Ordering::Relaxed));
+        let from = speaker.get_or_insert_with(name).clone();
         match message(room, text) {
             Ok(message) => {
                 let letter = Letter::Request(self.id, Request::Post { from, message });
@@ -84,7 +91,7 @@ impl Door {
     /// A door that leads nowhere.
     #[cfg(test)]
     pub fn closed() -> Door {
-        Door { id: SessionId(0), counter: tokio::sync::mpsc::channel(1).0, room: None }
+        Door { id: SessionId(0), counter: tokio::sync::mpsc::channel(1).0, room: None, next_speaker: AtomicU64::new(0) }
     }
 }
 

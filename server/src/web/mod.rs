@@ -41,6 +41,9 @@ use socket::Upgrade;
 /// bound for strangers.
 const REQUEST_BYTES: usize = 32 * 1024;
 
+/// Connections beyond those of pages, visitors and echoes: for the page's files, and to tell those who find no place.
+const ROOM_FOR_REQUESTS: usize = 200;
+
 /// A web listener that has its address, and serves once it is run.
 pub struct Web {
     pub listener: TcpListener,
@@ -49,6 +52,8 @@ pub struct Web {
     pub tls: Option<TlsAcceptor>,
     /// Whether whoever comes may speak on `/chat`.
     pub visitors: bool,
+    /// Pages that may be connected at once, together with programs.
+    pub max_clients: usize,
 }
 
 /// What all connections of the web listener share.
@@ -84,7 +89,8 @@ impl Web {
         let shared = Shared { context, gate: gate.clone(), hub: hub.clone(), echoes, scheme: self.scheme() };
         let router = router(shared.clone());
         let tls = self.tls;
-        let requests = gate.with_handshakes(limits::WEB_REQUESTS_PER_ADDRESS);
+        let places = self.max_clients.saturating_add(limits::WEB_VISITORS + limits::WEB_ECHOES + ROOM_FOR_REQUESTS);
+        let requests = gate.beside(places, limits::WEB_REQUESTS_PER_ADDRESS);
         let listening = listen(self.listener, requests, stopping.clone(), |stream, arrival| {
             serve(stream, arrival, tls.clone(), router.clone(), shared.clone())
         });

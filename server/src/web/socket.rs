@@ -114,27 +114,27 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
         .max_frame_size(Some(errand.message_bytes()));
     let connection = TokioIo::new(connection.await.map_err(io::Error::other)?);
     let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
-    let peer = caller.peer;
+    let Caller { id, peer, at, handshake } = caller;
+    // The request is answered. Whoever is nobody in particular has nothing to prove, and whoever logs in now counts like a
+    // program that does.
+    drop(handshake);
     let path = shortened(&path).to_owned();
     let mut talk = Talk { socket, peer, path: path.clone(), heard_at: Instant::now(), is_pinged: false };
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
-        // The request is answered; whoever logs in now counts like a program that does.
         Errand::Session { origin } => match shared.gate.begin_handshake(peer.ip()) {
             Some(handshake) => {
-                session::serve(talk.socket, origin, Caller { handshake, ..caller }, shared.context).await;
+                let caller = Caller { id, peer, at, handshake };
+                session::serve(talk.socket, origin, caller, shared.context).await;
             }
             None => talk.close(Ending::Busy).await,
         },
         Errand::Chat(seat) => {
-            // Whoever is nobody in particular has nothing to prove.
-            drop(caller.handshake);
             let ending = unless_stopped(chat::talk(&mut talk, seat), stopping).await;
             talk.close(ending).await;
         }
         Errand::Echo(_place) => {
-            drop(caller.handshake);
             let ending = unless_stopped(echo(&mut talk), stopping).await;
             talk.close(ending).await;
         }

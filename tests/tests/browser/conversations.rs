@@ -43,7 +43,7 @@ fn a_sender_sees_that_it_was_read() {
     bia.click("#list button");
     wait_state(&ana, "Pergunta", "1 recusada, 1 lida");
     ana.click("#list button");
-    ana.wait_text(".states", "ninguem: recusada (ninguém aqui tem esse nome)");
+    ana.wait_text(".states", "ninguem: recusada (não há ninguém, nem sala, com esse nome)");
     bia.click("#reply");
     bia.wait_text("#form-reply", "Resposta a Usuario0");
     bia.write("#body", "Vou.");

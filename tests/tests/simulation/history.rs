@@ -109,7 +109,15 @@ impl History {
                 if let Some(stay) = self.stays.get_mut(&(*mailbox, person.0)).and_then(|stays| stays.last_mut()) {
                     stay.left_behind = stay.left_behind.or(Some(last));
                 }
-                *changed == was_in_it && self.rooms.get(&room.folded()) == Some(mailbox)
+                let is_right = *changed == was_in_it && self.rooms.get(&room.folded()) == Some(mailbox);
+                // A room in which nobody ever wrote goes with its last member.
+                let is_left = |((of, _), stays): (&(MailboxId, u64), &Vec<Stay>)| {
+                    of != mailbox || stays.last().is_none_or(|stay| stay.left_behind.is_some())
+                };
+                if last == 0 && self.stays.iter().all(is_left) {
+                    self.rooms.remove(&room.folded());
+                }
+                is_right
             }
             (Operation::Leave { room, .. }, Answer::RoomRefused(RoomRefusal::Unknown)) => {
                 !self.rooms.contains_key(&room.folded())

@@ -37,6 +37,7 @@ pub fn check<S: Store>(open: impl Fn() -> S, reset: impl Fn()) {
         rooms::everybody_is_in_the_room_of_everybody,
         rooms::refusals_say_why,
         rooms::lists_come_in_pages,
+        rooms::a_room_that_nobody_wrote_in_goes_with_its_last_member,
         rooms::visitors_post_as_nobody_in_particular,
     ];
     for case in cases {

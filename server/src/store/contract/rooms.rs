@@ -126,6 +126,26 @@ pub fn lists_come_in_pages<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(numbers(store.members(MailboxId(9999), None, 9).unwrap()), Vec::<u64>::new());
 }
 
+pub fn a_room_that_nobody_wrote_in_goes_with_its_last_member<S: Store>(open: &dyn Fn() -> S) {
+    let mut store = open();
+    let ids = people(&mut store, 2);
+    one(&mut store, Operation::OpenRoom { room: name("chat") });
+    for room in ["obars", "obras", "chat"] {
+        entered(&mut store, &ids[0], room);
+    }
+    entered(&mut store, &ids[1], "obars");
+    submit(&mut store, &ids[0], submission(1, &["#obras"], "oi"));
+    for room in ["obars", "obras", "chat"] {
+        leave(&mut store, &ids[0], room);
+    }
+    let rooms =
+        |store: &mut S| store.rooms(None, 9).unwrap().iter().map(|room| room.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(rooms(&mut store), ["chat", "obars", "obras", "todos"]);
+    leave(&mut store, &ids[1], "obars");
+    assert_eq!(rooms(&mut store), ["chat", "obras", "todos"]);
+    assert!(matches!(enter(&mut store, &ids[1], "obars"), Answer::Entered { created: true, .. }));
+}
+
 pub fn visitors_post_as_nobody_in_particular<S: Store>(open: &dyn Fn() -> S) {
     let mut store = open();
     let opened = one(&mut store, Operation::OpenRoom { room: name("chat") });

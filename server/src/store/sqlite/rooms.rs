@@ -90,6 +90,12 @@ impl Batch<'_> {
         self.tx
             .prepare_cached("UPDATE room SET members = members - ? WHERE mailbox = ?")?
             .execute(params![left as i64, found.mailbox])?;
+        // A room in which nobody ever said anything, perhaps for a slip of the finger, goes with its last member.
+        if found.last_seq == 0 {
+            self.tx
+                .prepare_cached("DELETE FROM room WHERE mailbox = ? AND members = 0 AND permanent = 0")?
+                .execute([found.mailbox])?;
+        }
         Ok(Answer::Left { mailbox: MailboxId(found.mailbox as u64), changed: left > 0 })
     }
 
@@ -99,6 +105,9 @@ impl Batch<'_> {
             Some(found) => found,
             None => self.make_room(room)?,
         };
+        self.tx
+            .prepare_cached("UPDATE room SET permanent = 1 WHERE mailbox = ? AND permanent = 0")?
+            .execute([found.mailbox])?;
         Ok(Answer::Opened { mailbox: MailboxId(found.mailbox as u64), last_seq: found.last_seq as u64 })
     }
 
@@ -148,7 +157,9 @@ impl Batch<'_> {
     fn make_room(&self, room: &Name) -> Result<Found, StoreError> {
         let mailbox = self.make_mailbox()?;
         self.tx
-            .prepare_cached("INSERT INTO room (mailbox, folded, skeleton, name, members) VALUES (?, ?, ?, ?, 0)")?
+            .prepare_cached(
+                "INSERT INTO room (mailbox, folded, skeleton, name, members, permanent) VALUES (?, ?, ?, ?, 0, 0)",
+            )?
             .execute(params![mailbox, room.folded(), room.skeleton(), room.as_str()])?;
         Ok(Found { mailbox, last_seq: 0 })
     }

@@ -51,7 +51,8 @@ CREATE TABLE room (
     folded     TEXT NOT NULL UNIQUE,
     skeleton   TEXT NOT NULL,
     name       TEXT NOT NULL,
-    members    INTEGER NOT NULL           -- how many rows of member there are
+    members    INTEGER NOT NULL,          -- how many rows of member there are
+    permanent  INTEGER NOT NULL           -- whether the server itself needs it
 ) STRICT;
 CREATE INDEX room_by_skeleton ON room (skeleton);
 

@@ -2,7 +2,7 @@
 
 import { $ } from "./dom.js";
 import { drawer } from "./view-side.js";
-import { replyName } from "./view-letter.js";
+import { replyAddress } from "./view-letter.js";
 
 /**
  * @param {import("./model.js").Model} model
@@ -21,8 +21,8 @@ export function listenForKeys(model, actions, form) {
 
   function reply() {
     const letter = model.open?.letter;
-    const name = letter && replyName(model, letter);
-    if (name) form.reply(letter, name);
+    const address = letter && replyAddress(model, letter);
+    if (address) form.reply(letter, address);
   }
 
   document.addEventListener("keydown", (event) => {
@@ -37,6 +37,7 @@ export function listenForKeys(model, actions, form) {
       : null;
     if (!act) return;
     event.preventDefault();
-    act();
+    // Whoever holds a key down means it once.
+    if (!event.repeat) act();
   });
 }

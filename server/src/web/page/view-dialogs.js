@@ -28,8 +28,7 @@ function typedName(field, error) {
 /** Why the server says no, in words. */
 function refusal(kind, why) {
   const [key, body] = typeof why === "string" ? [why, ""] : Object.entries(why)[0];
-  const seconds = Math.ceil((body?.retry_after_ms ?? 0) / 1000);
-  const values = typeof body === "string" ? { name: harmlessLine(body) } : { seconds };
+  const values = typeof body === "string" ? { name: harmlessLine(body) } : {};
   return t(`${kind}-refused-${key.replace(/[A-Z]/g, (letter, at) => (at ? "-" : "") + letter.toLowerCase())}`, values);
 }
 

@@ -28,6 +28,8 @@ export function showForm(model, actions, draft) {
   /** One write at a time; what is typed meanwhile is in the next. */
   let saving = false;
   let unsaved = false;
+  /** The writes that are under way. */
+  let saved = Promise.resolve();
   /** Whoever presses twice sends once. */
   let sending = false;
 
@@ -48,9 +50,12 @@ export function showForm(model, actions, draft) {
     $("form-reply-text").textContent = reply ? t("form-reply", { name: reply.name }) : "";
   }
 
-  async function save() {
+  function save() {
     unsaved = true;
-    if (saving) return;
+    if (!saving) saved = saveAll();
+  }
+
+  async function saveAll() {
     saving = true;
     while (unsaved) {
       unsaved = false;
@@ -113,6 +118,9 @@ export function showForm(model, actions, draft) {
     if (addresses.includes("Everybody") && !(await confirmEverybody())) return;
     // What is typed until it is kept would be neither in this message nor in the next.
     $("form").inert = true;
+    // A draft that is written behind the message would bring it back for a second sending.
+    unsaved = false;
+    await saved;
     const kept = await actions.send({ to: addresses, subject: line, body: body.value, inReplyTo: reply?.id ?? null });
     $("form").inert = false;
     if (!kept) return explain(t("form-not-kept"), body);
@@ -167,6 +175,15 @@ export function showForm(model, actions, draft) {
     explain("");
     save();
   });
+  // As in the window: Enter leads to the next field, and only the last one's button sends.
+  const next = new Map([[to, subject], [subject, body]]);
+  for (const [field, following] of next) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
+      event.preventDefault();
+      following.focus();
+    });
+  }
   to.addEventListener("input", suggest);
   to.addEventListener("focus", suggest);
   $("clear-form").addEventListener("click", () => {

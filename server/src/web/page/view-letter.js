@@ -41,10 +41,10 @@ export function showLetter(model, actions, form) {
 
   function letterActions(letter) {
     const buttons = [];
+    const address = replyAddress(model, letter);
+    if (address) buttons.push(h("button.primary", { type: "button", id: "reply", title: t("reply-hint"), "aria-keyshortcuts": "Alt+R", click: () => form.reply(letter, address) }, t("reply")));
     const person = replyName(model, letter);
-    if (person) buttons.push(h("button.primary", { type: "button", id: "reply", title: t("reply-hint"), "aria-keyshortcuts": "Alt+R", click: () => form.reply(letter, person) }, t("reply")));
-    const room = roomOf(model, letter);
-    if (room) buttons.push(h("button", { type: "button", id: "reply-room", click: () => form.reply(letter, room) }, t("reply-room", { room })));
+    if (person && person !== address) buttons.push(h("button", { type: "button", id: "reply-person", click: () => form.reply(letter, person) }, t("reply-person", { name: person })));
     return buttons;
   }
 
@@ -72,8 +72,13 @@ export function showLetter(model, actions, form) {
   });
 }
 
+/** Where an answer goes: in a room to the room, as in the window; nothing where nobody would get it. */
+export function replyAddress(model, letter) {
+  return roomOf(model, letter) ?? replyName(model, letter);
+}
+
 /** Under which name an answer reaches the author; nothing for oneself and for visitors. */
-export function replyName(model, { from, number, place }) {
+function replyName(model, { from, number, place }) {
   if (number === null || (number === model.me?.number && place !== OWN)) return null;
   // They may have another name by now.
   return harmlessLine(model.people.get(number)?.name ?? from);
