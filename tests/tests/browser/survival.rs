@@ -108,6 +108,28 @@ fn a_full_browser_keeps_the_form_as_it_is() {
 }
 
 #[test]
+fn what_was_sent_does_not_come_back_as_a_draft() {
+    let server = TestServer::start_with_web();
+    let page = newcomer(&server, Screen::Desktop);
+    // The last key and Ctrl+Enter in one go, so that the draft is still being written when the message is.
+    let send = "
+        for (const [id, value] of [['to', 'Usuario0'], ['body', 'uma vez']]) {
+            const field = document.getElementById(id);
+            field.value = value;
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+        }
+        document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true }));";
+    let body = "return document.getElementById('body').value";
+    for _ in 0..3 {
+        page.run(send, json!([]));
+        wait_for("the form's emptying", || (page.run(body, json!([])) == "").then_some(()));
+        page.reload();
+        page.wait_text("#status", "Conectado");
+        assert_eq!(page.run(body, json!([])), "");
+    }
+}
+
+#[test]
 fn what_is_typed_survives_a_reload() {
     let server = TestServer::start_with_web();
     let page = newcomer(&server, Screen::Desktop);

@@ -102,6 +102,25 @@ fn the_command_line_and_visitors_hear_each_other() {
 }
 
 #[test]
+fn no_visitor_gets_the_name_of_one_before_also_after_a_restart() {
+    let mut server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.run(&["join", "#chat"]).expect_status(0);
+    for said in ["um", "dois"] {
+        let mut visitor = start(&server, &["visit", said]);
+        assert_eq!(visitor.next_line(), "here");
+        let heard = || bia.run(&["inbox", "--room", "chat"]).stdout.contains(said);
+        wait_for("the visitor's words in the room", || heard().then_some(()));
+        visitor.kill();
+        server.stop();
+        server.restart();
+    }
+    let from = |letter: &Value| letter["from"].as_str().map(str::to_owned);
+    let speakers: Vec<_> = bia.json(&["inbox", "--room", "chat"]).iter().filter_map(from).collect();
+    assert_eq!(speakers, ["visitante-0", "visitante-1"]);
+}
+
+#[test]
 fn logs_tell_who_comes_speaks_and_goes_and_never_what_is_said() {
     let server = TestServer::start_with_web_and_log("trace");
     let mut ana = Browser::log_in(&server);

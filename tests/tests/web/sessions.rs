@@ -143,6 +143,18 @@ fn one_address_may_log_in_so_often_at_once_and_others_wait() {
     });
 }
 
+#[test]
+fn many_pages_of_one_address_may_stay() {
+    let server = TestServer::start_with_web();
+    // One more than may be loading at once: those that have logged in are not loading any more.
+    let pages = 0..=limits::WEB_REQUESTS_PER_ADDRESS;
+    let mut pages: Vec<Browser> = pages.map(|_| Browser::log_in(&server)).collect();
+    for page in &mut pages {
+        page.line.say(&ClientFrame::Ping { token: 1 });
+        assert_eq!(page.hear(), ServerFrame::Pong { token: 1 });
+    }
+}
+
 /// Bytes of each message to the slow reader, and how many there are: far more than sockets and queues hold.
 const LARGE: usize = 200_000;
 const MANY: usize = 300;
