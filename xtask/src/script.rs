@@ -165,7 +165,8 @@ fn exchange(stage: &Stage, accent: &[Rgb]) -> Result<()> {
     println!("{} writes to everybody, and says so once more.", name(2));
     two.write(&BIRTHDAY)?;
     two.hand.press("ctrl+Return")?;
-    two.click_send()?;
+    // The answer has the keyboard, and is given with a key of its own.
+    two.hand.press("Return")?;
     zero.show_inbox()?;
     zero.open_unread()
 }
