@@ -20,13 +20,14 @@ const ANY_PORT: &str = "127.0.0.1:0";
 
 const LANGUAGES: [Language; 2] = [Language::Portuguese, Language::English];
 
-/// Lets somebody whom the server does not know yet watch, and waits until the server has greeted them.
-fn watching(newcomer: &Cli, arguments: &[&str]) -> Running {
-    let mut watch = newcomer.start(&[arguments, &["watch"]].concat());
+/// Lets somebody watch. Whom the server does not know yet is known when this returns; of anybody else the archive has the
+/// name from earlier, so they may still be connecting.
+fn watching(person: &Cli, arguments: &[&str]) -> Running {
+    let mut watch = person.start(&[arguments, &["watch"]].concat());
     wait_for("the server's greeting", || {
         assert!(!watch.has_ended(), "watch ended: {}", watch.stderr());
-        let archive = Reader::open(&newcomer.profile().join("archive.db"), newcomer.server()).ok()?;
-        archive.name_at(newcomer.server()).ok()?
+        let archive = Reader::open(&person.profile().join("archive.db"), person.server()).ok()?;
+        archive.name_at(person.server()).ok()?
     });
     watch
 }

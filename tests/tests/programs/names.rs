@@ -1,6 +1,6 @@
 //! `malote-cli name`: chosen names from the first one to the last.
 
-use malote_tests::{Cli, Ended, TestServer};
+use malote_tests::{Cli, Ended, TestServer, wait_for};
 use malote_texts::{Language, Value};
 use serde_json::json;
 
@@ -30,7 +30,8 @@ fn people_are_listed_with_both_names() {
     let [ana, bia] = people(&server);
     ana.run(&["name", "ana"]).expect_status(0);
     let _connected = watching(&ana, &["--profile", "0"]);
-    assert_eq!(bia.json(&["people"])[0], json!({ "name": "ana", "number": 0, "connected": true }));
+    let expected = json!({ "name": "ana", "number": 0, "connected": true });
+    wait_for("ana's connection", || (bia.json(&["people"])[0] == expected).then_some(()));
     let listed = bia.run(&["--lang", "en", "people"]).expect_status(0).stdout;
     let words = |key| sentence(Language::English, key, &[]);
     assert_eq!(listed, format!("ana (Usuario0)  {}\nUsuario1  {}\n", words("cli-connected"), words("cli-you")));
