@@ -88,6 +88,16 @@ pub fn write_frame(wire: &mut Vec<u8>, body: &[u8]) {
     wire.extend(body);
 }
 
+/// The bodies in bytes that [`write_frame`] wrote, up to the first one that is not there whole.
+pub fn frames(mut wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (header, rest) = wire.split_first_chunk::<HEADER_BYTES>()?;
+        let (body, behind) = rest.split_at_checked(u32::from_be_bytes(*header) as usize)?;
+        wire = behind;
+        Some(body)
+    })
+}
+
 /// Collects the bytes of a connection and gives them back as frames.
 #[derive(Debug, Default)]
 pub struct FrameBuffer {

@@ -6,12 +6,15 @@
 #[cfg(test)]
 pub mod contract;
 mod names;
+mod run;
 pub mod sqlite;
 
 use std::sync::Arc;
 
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, Epoch, MailboxId, Message, Name, Outcome, Seq, Submission, Timestamp};
+
+pub use run::Run;
 
 /// A person's number, the one in `UsuarioN`. Never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,24 @@
+//! Entries that follow each other in one mailbox, the way they are written, read and handed on: many at once.
+
+use std::sync::Arc;
+
+use malote_common::{MailboxId, Seq, codec};
+
+/// Consecutive entries of one mailbox, each an encoded [`malote_common::Entry`], shared by all who read them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub mailbox: MailboxId,
+    /// The first entry's number.
+    pub first: Seq,
+    /// The last entry's number; at least `first`.
+    pub last: Seq,
+    /// The entries, each with its length before it, as [`codec::write_frame`] writes it.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Run {
+    /// The entries with their numbers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Seq, &[u8])> {
+        (self.first..=self.last).zip(codec::frames(&self.bytes))
+    }
+}
