@@ -1,0 +1,125 @@
+//! The way back from the post office to a session: a bounded queue at which the post office never waits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use malote_common::limits;
+use tokio::sync::Notify;
+
+use super::Event;
+
+/// Events that may wait for one session. Half of them are kept for those that it cannot do without.
+const EVENTS: usize = 4 * limits::WINDOW as usize;
+
+/// Bytes of entries that may wait for one session; what is more comes from the store when there is room for it.
+const ENTRY_BYTES: usize = limits::FRAME_BYTES;
+
+/// The post office's end. Dropped, it ends the session's.
+pub struct Mailslot(Arc<Shared>);
+
+/// The session's end.
+pub struct Inbox(Arc<Shared>);
+
+/// What the post office had to tell, and what it could not.
+#[derive(Default)]
+pub struct Mail {
+    /// In order.
+    pub events: Vec<Event>,
+    /// Something was left out that the session can ask for.
+    pub missed: bool,
+    /// Something was left out that nobody will tell the session again: it has to begin anew.
+    pub lost: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    mail: Mail,
+    /// Bytes of the entries among the events.
+    entry_bytes: usize,
+    /// The post office says nothing more.
+    ended: bool,
+}
+
+/// A session's two ends of its way back.
+pub fn mailslot() -> (Mailslot, Inbox) {
+    let shared = Arc::new(Shared::default());
+    (Mailslot(shared.clone()), Inbox(shared))
+}
+
+impl Mailslot {
+    /// Hands an event over without ever waiting. A session that is slow misses what it can ask for later. There is always
+    /// room for answers, which follows from the windows that sessions enforce; but not for what a person's other devices
+    /// do with rooms and names all the while.
+    ///
+    /// Returns whether it is the first that waits: then the session is to be [woken](Mailslot::wake), once for all that
+    /// is handed over together.
+    pub fn put(&self, event: Event) -> bool {
+        let mut queue = self.0.lock();
+        let Queue { mail, entry_bytes, .. } = &mut *queue;
+        let is_first = mail.is_empty();
+        let bytes = match &event {
+            Event::Entries(run) => run.bytes.len(),
+            _ => 0,
+        };
+        let has_room = match event.can_be_missed() {
+            true => mail.events.len() < EVENTS / 2 && *entry_bytes + bytes <= ENTRY_BYTES,
+            false => mail.events.len() < EVENTS,
+        };
+        match has_room {
+            true => {
+                *entry_bytes += bytes;
+                mail.events.push(event);
+            }
+            false if event.can_be_missed() => mail.missed = true,
+            false => mail.lost = true,
+        }
+        is_first
+    }
+
+    pub fn wake(&self) {
+        self.0.arrived.notify_one();
+    }
+}
+
+impl Drop for Mailslot {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.wake();
+    }
+}
+
+impl Inbox {
+    /// Waits for mail, and takes all that there is. Nothing when the post office has ended. May be dropped at any time.
+    pub async fn take(&mut self) -> Option<Mail> {
+        loop {
+            {
+                let mut queue = self.0.lock();
+                if !queue.mail.is_empty() {
+                    queue.entry_bytes = 0;
+                    return Some(std::mem::take(&mut queue.mail));
+                }
+                if queue.ended {
+                    return None;
+                }
+            }
+            self.0.arrived.notified().await;
+        }
+    }
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && !self.missed && !self.lost
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
