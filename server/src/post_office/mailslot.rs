@@ -123,3 +123,61 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use malote_common::MailboxId;
+
+    use super::*;
+    use crate::store::Run;
+
+    fn presence() -> Event {
+        Event::Presence(Arc::new(Vec::new()))
+    }
+
+    fn answer(counter: u64) -> Event {
+        Event::Outcomes { counter, outcomes: Vec::new() }
+    }
+
+    async fn taken(inbox: &mut Inbox) -> Mail {
+        inbox.take().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn there_is_always_room_for_answers_and_the_rest_is_missed() {
+        let (slot, mut inbox) = mailslot();
+        assert!(slot.put(presence()), "the first one wakes");
+        assert!((0..EVENTS).all(|_| !slot.put(presence())));
+        (0..EVENTS as u64 / 2).for_each(|counter| drop(slot.put(answer(counter))));
+        let mail = taken(&mut inbox).await;
+        assert_eq!((mail.events.len(), mail.missed, mail.lost), (EVENTS, true, false));
+        (0..=EVENTS as u64).for_each(|counter| drop(slot.put(answer(counter))));
+        let mail = taken(&mut inbox).await;
+        assert_eq!((mail.events.len(), mail.missed, mail.lost), (EVENTS, false, true));
+    }
+
+    #[tokio::test]
+    async fn entries_wait_up_to_so_many_bytes() {
+        let (slot, mut inbox) = mailslot();
+        let run = |bytes: usize| Event::Entries(Run::of_one(MailboxId(1), 1, &vec![0; bytes]));
+        slot.put(run(ENTRY_BYTES - 100));
+        slot.put(run(100));
+        slot.put(run(10));
+        let mail = taken(&mut inbox).await;
+        assert_eq!((mail.events.len(), mail.missed), (2, true), "what is too much is left out, what fits is not");
+        slot.put(run(ENTRY_BYTES - 100));
+        let mail = taken(&mut inbox).await;
+        assert_eq!((mail.events.len(), mail.missed), (1, false), "what was taken leaves its room");
+    }
+
+    #[tokio::test]
+    async fn a_session_hears_the_rest_and_then_the_end() {
+        let (slot, mut inbox) = mailslot();
+        slot.put(answer(1));
+        drop(slot);
+        assert_eq!(taken(&mut inbox).await.events.len(), 1);
+        assert!(inbox.take().await.is_none());
+    }
+}
