@@ -1,7 +1,8 @@
-//! The project's own commands. `cargo demo` and `cargo verify` are aliases of this program; `.cargo/config.toml` has them.
+//! The project's own commands. `cargo demo`, `cargo verify` and `cargo bench-all` are aliases of this program; `.cargo/config.toml` has them.
 //!
 //! Whoever has just cloned the project waits for this program before anything else happens, so it has few dependencies.
 
+mod bench;
 mod browser;
 mod cargo;
 mod demo;
@@ -26,7 +27,9 @@ The commands of this project:
   cargo demo            starts a server and three windows beside each other: Usuario0, Usuario1 and Usuario2
   cargo demo --script   plays a short exchange through three real windows on a display of its own and checks it
   cargo verify          runs every check: formatting, clippy, house rules, tests, windows, cargo-deny
-  cargo verify --rules  checks the house rules only, which takes a moment";
+  cargo verify --rules  checks the house rules only, which takes a moment
+  cargo bench-all       measures the server against others on this machine and writes bench/RESULTS.md
+  cargo bench-all --quick   the short form, which fails on gross regressions; --help tells the other flags";
 
 /// What the person at the keyboard asked for.
 #[derive(Debug, PartialEq)]
@@ -35,6 +38,8 @@ enum Task {
     Script,
     Verify,
     HouseRules,
+    /// With the benchmark's own flags.
+    Bench(Vec<String>),
     Help,
 }
 
@@ -60,6 +65,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Script => script::run().map(|()| ExitCode::SUCCESS),
         Task::Verify => verify::run_all(),
         Task::HouseRules => verify::run_house_rules(),
+        Task::Bench(flags) => bench::run_with(&flags).map(|()| ExitCode::SUCCESS),
         Task::Help => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -74,6 +80,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ["demo", "--script"] => Some(Task::Script),
         ["verify"] => Some(Task::Verify),
         ["verify", "--rules"] => Some(Task::HouseRules),
+        ["bench-all", ..] => Some(Task::Bench(arguments[1..].to_vec())),
         ["--help" | "-h" | "help"] | [_, "--help" | "-h"] => Some(Task::Help),
         _ => None,
     }
@@ -93,6 +100,8 @@ mod tests {
         assert_eq!(parse_line("demo --script"), Some(Task::Script));
         assert_eq!(parse_line("verify"), Some(Task::Verify));
         assert_eq!(parse_line("demo --help"), Some(Task::Help));
+        let flags = vec!["--quick".to_owned(), "--help".to_owned()];
+        assert_eq!(parse_line("bench-all --quick --help"), Some(Task::Bench(flags)));
         assert_eq!(parse_line("demo --scirpt"), None);
         assert_eq!(parse_line(""), None);
     }

@@ -18,9 +18,13 @@ const FOR_OWN_DISPLAY: &[&str] = &["imagemagick", "openbox", "x11-xkb-utils", "x
 /// What makes the hosts and the other programs that exist in tests only.
 const FOR_TESTS: &[&str] = &["iproute2", "python3", "python3-venv"];
 
+/// What the benchmark compares with, and what it fetches the rest with.
+const FOR_BENCHMARKS: &[&str] = &["mosquitto", "python3", "python3-venv"];
+
 /// The programs among these packages, to look for where packages have other names.
 const FOR_OWN_DISPLAY_PROGRAMS: &[&str] = &["Xvfb", "openbox", "xdotool", "import", "xkbcomp"];
 const FOR_TESTS_PROGRAMS: &[&str] = &["ip", "python3", "chromium", "chromedriver"];
+const FOR_BENCHMARKS_PROGRAMS: &[&str] = &["mosquitto", "python3"];
 
 /// Makes sure that windows can be shown on the display that the person looks at.
 pub fn prepare_for_windows() -> Result<()> {
@@ -36,6 +40,11 @@ pub fn prepare_for_own_display() -> Result<()> {
 pub fn prepare_for_tests() -> Result<()> {
     let packages = [FOR_WINDOWS, FOR_OWN_DISPLAY, FOR_TESTS].concat();
     prepare(&packages, &[FOR_OWN_DISPLAY_PROGRAMS, FOR_TESTS_PROGRAMS].concat())
+}
+
+/// Makes sure that the server can be compared with others.
+pub fn prepare_for_benchmarks() -> Result<()> {
+    prepare(FOR_BENCHMARKS, FOR_BENCHMARKS_PROGRAMS)
 }
 
 fn prepare(packages: &[&str], programs: &[&str]) -> Result<()> {
@@ -77,7 +86,7 @@ fn check_programs(programs: &[&str]) -> Result<()> {
             "This system lacks the programs {}. It is no Debian or Ubuntu, so please install them as is usual here. On \
              Debian they are in the packages {}.",
             missing.join(", "),
-            [FOR_OWN_DISPLAY, FOR_TESTS].concat().join(", ")
+            [FOR_OWN_DISPLAY, FOR_TESTS, FOR_BENCHMARKS].concat().join(", ")
         );
     }
     Ok(())
