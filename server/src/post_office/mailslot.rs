@@ -130,11 +130,12 @@ mod tests {
 
     use malote_common::MailboxId;
 
+    use super::super::Changes;
     use super::*;
     use crate::store::Run;
 
     fn presence() -> Event {
-        Event::Presence(Arc::new(Vec::new()))
+        Event::Presence(Arc::new(Changes::new(Vec::new())))
     }
 
     fn answer(counter: u64) -> Event {

@@ -2,6 +2,7 @@
 //!
 //! [`PostOffice`] decides; it does no I/O of its own but through its [`Store`]. [`thread`] runs it.
 
+mod changes;
 mod mailslot;
 mod presence;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use malote_common::frame::{NameRefusal, Person, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp, limits};
 
 use crate::store::{Answer, Committed, Login, Operation, PersonId, Run, Store, StoreError};
+pub use changes::Changes;
 pub use mailslot::{Inbox, Mail, Mailslot, mailslot};
 use presence::{Presence, Present};
 pub use types::{Event, Request, SessionId};
@@ -383,9 +385,9 @@ impl<S: Store> PostOffice<S> {
             name,
             connected: self.presence.is_connected(person),
         });
-        let people = Arc::new(people.collect::<Vec<_>>());
+        let changes = Arc::new(Changes::new(people.collect()));
         for watcher in self.presence.watchers() {
-            effects.tell(watcher, Event::Presence(people.clone()));
+            effects.tell(watcher, Event::Presence(changes.clone()));
         }
     }
 }

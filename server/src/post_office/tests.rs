@@ -137,7 +137,7 @@ fn watchers_learn_who_comes_and_goes() {
     let events = ask(&mut office, 1, Request::People { after: None });
     assert!(matches!(&events[..], [(1, Event::People { people, more: false })] if people[0].connected));
     let presence = |events: Vec<(u64, Event)>| match events.last() {
-        Some((1, Event::Presence(people))) => (people[0].number, people[0].connected),
+        Some((1, Event::Presence(changes))) => (changes.people[0].number, changes.people[0].connected),
         other => panic!("{other:?}"),
     };
     assert_eq!(presence(ask(&mut office, 2, login(2))), (1, true));

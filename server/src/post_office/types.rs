@@ -5,6 +5,7 @@ use std::sync::Arc;
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Message, Name, Outcome, Seq, Submission};
 
+use super::Changes;
 use crate::store::{Login, Run};
 
 /// A connection, for as long as it lasts. Those made later have greater ones.
@@ -70,7 +71,7 @@ pub enum Event {
         people: Vec<Person>,
         more: bool,
     },
-    Presence(Arc<Vec<Person>>),
+    Presence(Arc<Changes>),
     ReadNoted {
         mailbox: MailboxId,
         seqs: Vec<Seq>,

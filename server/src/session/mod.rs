@@ -185,11 +185,8 @@ impl Session {
                 active.reading = active.reading.saturating_sub(1);
                 self.send(&ServerFrame::ReadNoted { mailbox, seqs });
             }
-            (Event::Presence(people), State::Active(_)) => {
-                // A crowd that arrives at once is told in pieces, each within a frame.
-                for people in people.chunks(limits::PEOPLE_PER_PAGE) {
-                    self.send(&ServerFrame::Presence { people: people.to_vec() });
-                }
+            (Event::Presence(changes), State::Active(_)) => {
+                self.outgoing.end().extend_from_slice(changes.frames(self.door.encoding()));
             }
             _ => {}
         }
