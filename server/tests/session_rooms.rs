@@ -4,9 +4,8 @@ mod table;
 
 use malote_common::frame::{ClientFrame, Closing, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame};
 use malote_common::{Entry, Epoch, MailboxId, Name, Seq, Timestamp, codec, limits};
-use malote_server::post_office::{Event, Request};
+use malote_server::post_office::{Event, Request, Stored};
 use malote_server::rate::Rate;
-use malote_server::store::Stored;
 use std::sync::Arc;
 use table::{EPOCH, OWN, Table, submission};
 

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use malote_common::frame::{NameRefusal, Person, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp, limits};
 
-use crate::store::{Answer, Login, Operation, PersonId, Store, StoreError, Stored};
+use crate::store::{Answer, Login, Operation, PersonId, Run, Store, StoreError};
 use presence::Presence;
-pub use types::{Event, Request, SessionId};
+pub use types::{Event, Request, SessionId, Stored};
 
 /// Bytes of one page that a session is fed from the store: two of them keep a fast reader busy.
 const PAGE_BYTES: usize = 128 * 1024;
@@ -53,7 +53,8 @@ impl<S: Store> PostOffice<S> {
         let operations: Vec<Option<Operation>> =
             batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
         let askers: Vec<Option<Person>> = batch.iter().map(|(id, request)| self.asker(*id, request)).collect();
-        let mut answers = self.commit(&operations, now)?.into_iter();
+        let (answers, appended) = self.commit(&operations, now)?;
+        let mut answers = answers.into_iter();
         let (mut effects, mut readings) = (Effects::default(), Vec::new());
         for (((session, request), operation), asker) in batch.into_iter().zip(operations).zip(askers) {
             match operation.and_then(|_| answers.next().flatten()) {
@@ -64,6 +65,7 @@ impl<S: Store> PostOffice<S> {
                 },
             }
         }
+        self.push(appended, &mut effects);
         // The store is read as it is after the whole batch, so that is when it is decided who may read what: whoever left a
         // room in this batch is not to see what was written there after that.
         for (session, request) in readings {
@@ -115,22 +117,32 @@ impl<S: Store> PostOffice<S> {
     }
 
     /// Commits what there is to commit. Answers are `None` for what a full disk did not allow.
-    fn commit(&mut self, operations: &[Option<Operation>], now: Timestamp) -> Result<Vec<Option<Answer>>, StoreError> {
+    fn commit(
+        &mut self,
+        operations: &[Option<Operation>],
+        now: Timestamp,
+    ) -> Result<(Vec<Option<Answer>>, Vec<Run>), StoreError> {
         let wanted: Vec<Operation> = operations.iter().flatten().cloned().collect();
         if wanted.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         match self.store.commit(&wanted, now) {
-            Ok(answers) => Ok(answers.into_iter().map(Some).collect()),
+            Ok(committed) => Ok((committed.answers.into_iter().map(Some).collect(), committed.appended)),
             // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone. What
             // stands behind a message that found no space does not overtake it: the store sees to that.
             Err(StoreError::Full) => {
-                let mut alone = |operation: &Operation| match self.store.commit(std::slice::from_ref(operation), now) {
-                    Ok(mut answers) => Ok(answers.pop()),
-                    Err(StoreError::Full) => Ok(None),
-                    Err(failed) => Err(failed),
-                };
-                wanted.iter().map(&mut alone).collect()
+                let (mut answers, mut appended) = (Vec::new(), Vec::new());
+                for operation in &wanted {
+                    match self.store.commit(std::slice::from_ref(operation), now) {
+                        Ok(mut committed) => {
+                            answers.push(committed.answers.pop());
+                            appended.append(&mut committed.appended);
+                        }
+                        Err(StoreError::Full) => answers.push(None),
+                        Err(failed) => return Err(failed),
+                    }
+                }
+                Ok((answers, appended))
             }
             Err(failed) => Err(failed),
         }
@@ -142,18 +154,14 @@ impl<S: Store> PostOffice<S> {
                 self.log_in(session, device, login, effects)
             }
             (Request::Login { .. }, _) => effects.tell(session, Event::Full),
-            (Request::Submit(submission), Some(Answer::Submitted { outcomes, appended })) => {
+            (Request::Submit(submission), Some(Answer::Submitted { outcomes })) => {
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
-                self.push(appended, effects);
             }
             (Request::Submit(submission), _) if self.presence.get(session).is_some() => {
                 let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
             }
-            (Request::Resume { mailbox, .. }, answer) => {
-                if let Some(Answer::Noted { appended }) = answer {
-                    self.push(appended, effects);
-                }
+            (Request::Resume { mailbox, .. }, _) => {
                 if self.presence.may_read(session, mailbox).is_some() {
                     self.presence.read(session, mailbox);
                 }
@@ -164,15 +172,13 @@ impl<S: Store> PostOffice<S> {
                 self.presence.read(session, mailbox);
                 effects.tell(session, Event::Bridged { mailbox, last_seq });
             }
-            (Request::Read { mailbox, seqs }, Some(Answer::Noted { appended })) => {
+            (Request::Read { mailbox, seqs }, Some(Answer::Noted)) => {
                 effects.tell(session, Event::ReadNoted { mailbox, seqs });
-                self.push(appended, effects);
             }
             // For want of space nothing was noted; the client tells again another time.
             (Request::Read { mailbox, .. }, None) if self.owns(session, mailbox) => {
                 effects.tell(session, Event::ReadNoted { mailbox, seqs: Vec::new() });
             }
-            (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
             _ => {}
         }
     }
@@ -314,10 +320,12 @@ impl<S: Store> PostOffice<S> {
         self.presence.get(session).is_some_and(|present| present.mailbox == mailbox)
     }
 
-    fn push(&self, appended: Vec<Stored>, effects: &mut Effects) {
-        for stored in appended {
-            for reader in self.presence.readers(stored.mailbox) {
-                effects.tell(reader, Event::Entry(stored.clone()));
+    fn push(&self, appended: Vec<Run>, effects: &mut Effects) {
+        for run in appended {
+            for reader in self.presence.readers(run.mailbox) {
+                for stored in Stored::all(std::slice::from_ref(&run)) {
+                    effects.tell(reader, Event::Entry(stored));
+                }
             }
         }
     }
@@ -334,7 +342,7 @@ impl<S: Store> PostOffice<S> {
             return Ok(());
         };
         let entries = self.store.entries(mailbox, after.max(first.saturating_sub(1)), PAGE_BYTES)?;
-        effects.tell(session, Event::Page { mailbox, entries });
+        effects.tell(session, Event::Page { mailbox, entries: Stored::all(&entries) });
         Ok(())
     }
 

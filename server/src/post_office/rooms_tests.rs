@@ -77,7 +77,7 @@ impl World {
     fn new() -> World {
         let mut office = PostOffice::new(SqliteStore::in_memory().unwrap(), 100);
         let open = ROOMS.map(|room| Operation::OpenRoom { room: Name::parse(room).unwrap() });
-        let opened = office.store.commit(&open, Timestamp(0)).unwrap();
+        let opened = office.store.commit(&open, Timestamp(0)).unwrap().answers;
         for answer in &opened {
             let Answer::Opened { mailbox, .. } = answer else { panic!("{answer:?}") };
             let message = submission(1, &["#obras"], "antes").message;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::Committed;
 use crate::store::contract::{DEVICE, submission};
 use crate::store::sqlite::SqliteStore;
 use malote_common::Submission;
@@ -77,7 +78,7 @@ struct Tight(SqliteStore);
 const TIGHT: usize = 1000;
 
 impl Store for Tight {
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
         let is_large = |operation: &Operation| match operation {
             Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
             _ => false,
@@ -85,7 +86,7 @@ impl Store for Tight {
         if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
     }
 
-    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
         self.0.entries(mailbox, after, max_bytes)
     }
 

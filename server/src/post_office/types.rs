@@ -5,7 +5,7 @@ use std::sync::Arc;
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Message, Name, Outcome, Seq, Submission};
 
-use crate::store::{Login, Stored};
+use crate::store::{Login, Run};
 
 /// A connection, for as long as it lasts. Those made later have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +118,21 @@ pub enum Event {
         mailbox: MailboxId,
         last_seq: Seq,
     },
+}
+
+/// An encoded [`malote_common::Entry`], shared by all who read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub mailbox: MailboxId,
+    pub seq: Seq,
+    pub entry: Arc<[u8]>,
+}
+
+impl Stored {
+    pub fn all(runs: &[Run]) -> Vec<Stored> {
+        let entries = runs.iter().flat_map(|run| run.iter().map(|(seq, entry)| (run.mailbox, seq, entry)));
+        entries.map(|(mailbox, seq, entry)| Stored { mailbox, seq, entry: Arc::from(entry) }).collect()
+    }
 }
 
 impl Request {

@@ -16,9 +16,9 @@ use malote_common::frame::{ClientFrame, Closing, Limits, ServerFrame, Welcome};
 use malote_common::hello::{Challenge, Hello, VERSION};
 use malote_common::limits;
 
-use crate::post_office::{Event, Request};
+use crate::post_office::{Event, Request, Stored};
 use crate::rate::Allowances;
-use crate::store::{Login, Stored};
+use crate::store::Login;
 use active::{Active, List};
 pub use door::Door;
 

@@ -14,8 +14,7 @@ use super::chat::Hub;
 use crate::connection::Context;
 use crate::listener::stopped;
 use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
-use crate::post_office::{Event, Request, SessionId};
-use crate::store::Stored;
+use crate::post_office::{Event, Request, SessionId, Stored};
 
 /// The room that `/chat` is, without its sign.
 const ROOM: &str = "chat";

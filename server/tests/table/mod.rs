@@ -10,10 +10,10 @@ use malote_common::hello::{Hello, VERSION};
 use malote_common::{
     Address, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Name, Submission, Timestamp, limits, login,
 };
-use malote_server::post_office::{Event, Request};
+use malote_server::post_office::{Event, Request, Stored};
 use malote_server::rate::{Allowances, Rate};
 use malote_server::session::{Door, Output, Session};
-use malote_server::store::{Login, PersonId, Stored};
+use malote_server::store::{Login, PersonId};
 
 pub const EXPORTER: [u8; 32] = [1; 32];
 pub const NONCE: [u8; 32] = [2; 32];

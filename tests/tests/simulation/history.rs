@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use malote_common::frame::{Membership, RoomRefusal};
 use malote_common::{Address, MailboxId, Name, Outcome, Seq, limits};
-use malote_server::store::{Answer, Login, Operation, Stored};
+use malote_server::store::{Answer, Login, Operation, Run};
 
 #[derive(Clone, Debug, Default)]
 pub struct History {
     people: BTreeMap<u64, Known>,
     /// By folded name.
     rooms: BTreeMap<String, MailboxId>,
+    /// The newest entry of each mailbox that an answer has told of.
     last_seqs: BTreeMap<MailboxId, Seq>,
+    /// The end of each mailbox.
+    ends: BTreeMap<MailboxId, Seq>,
     stays: BTreeMap<(MailboxId, u64), Vec<Stay>>,
     /// The first answer that contradicts what was answered before.
     contradiction: Option<String>,
@@ -84,15 +87,15 @@ impl History {
     pub fn note(&mut self, operation: &Operation, answer: &Answer, again: bool) {
         let is_right = match (operation, answer) {
             (Operation::Login { .. }, Answer::LoggedIn(login)) => self.logged_in(login),
-            (Operation::Submit { author, submission, .. }, Answer::Submitted { outcomes, appended }) => {
+            (Operation::Submit { author, submission, .. }, Answer::Submitted { outcomes }) => {
                 let expected = submission.recipients().map(|to| self.expected(author.0, to));
                 let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::OutOfTurn | Outcome::Invalid);
                 let are_right = expected
                     .zip(outcomes)
                     .all(|(expected, outcome)| again || is_refused(outcome) || expected == without_seq(*outcome));
-                self.append(appended) && are_right
+                (again || self.accept(outcomes)) && are_right
             }
-            (_, Answer::Noted { appended }) => self.append(appended),
+            (_, Answer::Noted) => true,
             (Operation::TakeName { person, .. }, Answer::Named(name)) => self.named(person.0, name),
             (Operation::Enter { person, room, create }, Answer::Entered { membership, created, changed }) => {
                 let existed = self.rooms.insert(room.folded(), membership.mailbox).is_some();
@@ -168,13 +171,31 @@ impl History {
         is_free
     }
 
-    fn append(&mut self, appended: &[Stored]) -> bool {
-        let mut follows = |stored: &Stored| {
-            let last = self.last_seqs.entry(stored.mailbox).or_default();
-            *last += 1;
-            *last == stored.seq
+    /// What a batch has appended follows what was there, without a gap, and is all that its answers told of.
+    pub fn append(&mut self, appended: &[Run]) {
+        for run in appended {
+            let end = self.ends.insert(run.mailbox, run.last).unwrap_or(0);
+            if run.first != end + 1 || self.last_seq(run.mailbox) > run.last {
+                let wrong = format!("{:?} has {}..={} behind {end}", run.mailbox, run.first, run.last);
+                self.contradiction.get_or_insert(wrong);
+            }
+        }
+        if let Some((mailbox, seq)) = self.last_seqs.iter().find(|(mailbox, seq)| self.ends.get(mailbox) < Some(seq)) {
+            self.contradiction.get_or_insert(format!("{mailbox:?} does not reach to {seq}"));
+        }
+    }
+
+    /// New entries are numbered one behind the other; in people's mailboxes there are receipts between them.
+    fn accept(&mut self, outcomes: &[Outcome]) -> bool {
+        let mut follows = |outcome: &Outcome| {
+            let Outcome::Accepted { mailbox, seq } = outcome else { return true };
+            let is_room = !self.people.values().any(|known| known.mailbox == *mailbox);
+            let last = self.last_seqs.entry(*mailbox).or_default();
+            let before = std::mem::replace(last, *seq);
+            // Two recipients may be the same person.
+            *seq == before || if is_room { *seq == before + 1 } else { *seq > before }
         };
-        appended.iter().all(&mut follows)
+        outcomes.iter().all(&mut follows)
     }
 
     /// What must come of something for this address now.
