@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::Committed;
 use crate::store::contract::{DEVICE, submission};
 use crate::store::sqlite::SqliteStore;
 use malote_common::Submission;
