@@ -58,6 +58,23 @@ impl Chapter {
     }
 }
 
+impl Target {
+    /// A target for a ratio that must be at least `least` at the median.
+    pub fn at_least(text: String, ratio: Option<Spread>, least: f64) -> Target {
+        Target { text, measured: ratio.map_or_else(String::new, times), met: ratio.map(|ratio| ratio.median >= least) }
+    }
+
+    /// A target for a value that must be at most `most`.
+    pub fn at_most(text: String, value: Option<f64>, unit: Unit, most: f64) -> Target {
+        let measured = value.map_or_else(String::new, |value| unit.show(value));
+        Target { text, measured, met: value.map(|value| value <= most) }
+    }
+}
+
+fn times(ratio: Spread) -> String {
+    format!("{:.2} × ({:.2} – {:.2})", ratio.median, ratio.least, ratio.greatest)
+}
+
 /// The whole report. `facts` are lines about the machine, the versions and the run.
 pub fn write(facts: &[String], chapters: &[Chapter]) -> String {
     let mut text = String::from("# Benchmark\n\n`cargo bench-all` wrote this file.\n\n");

@@ -14,7 +14,8 @@ pub const STREAM: &str = "BENCH";
 /// The subjects of messages begin so.
 pub const SUBJECTS: &str = "m.";
 
-const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"1\",\"protocol\":1}\r\n";
+const CONNECT: &str =
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"1\",\"protocol\":1}\r\n";
 
 /// Subscriptions: to messages, and to answers.
 const MESSAGES: &[u8] = b"1";
@@ -128,7 +129,9 @@ impl Agent for Nats {
                     self.reply.clear();
                     self.reply.extend_from_slice(reply);
                 }
-                Said::Message { subscription: ANSWERS, subject, payload, .. } => self.answer(subject, payload, heard)?,
+                Said::Message { subscription: ANSWERS, subject, payload, .. } => {
+                    self.answer(subject, payload, heard)?
+                }
                 Said::Message { .. } => bail!("a message arrived that nobody asked for"),
                 Said::Ping => out.extend(b"PONG\r\n"),
                 Said::Pong => self.become_ready(heard),

@@ -1,5 +1,7 @@
 //! What is measured. Each measure runs the systems in turn and returns a chapter of the report.
 
+mod fan_out;
+mod latency;
 pub mod pairs;
 mod throughput;
 
@@ -8,24 +10,29 @@ use std::fmt;
 use anyhow::Result;
 
 use crate::peers::System;
-use crate::report::Chapter;
+use crate::report::{Chapter, Row, Unit};
 use crate::stage::Stage;
+use crate::stats::Spread;
 
 /// A measure, as `--only` names it. The order is that of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Measure {
     Throughput,
+    Latency,
+    FanOut,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 1] = [Measure::Throughput];
+    pub const ALL: [Measure; 3] = [Measure::Throughput, Measure::Latency, Measure::FanOut];
 
     /// Those of the short form: the ones in which a gross regression shows within seconds.
-    pub const QUICK: [Measure; 1] = [Measure::Throughput];
+    pub const QUICK: [Measure; 3] = Measure::ALL;
 
     pub fn run(self, stage: &Stage) -> Result<Chapter> {
         match self {
             Measure::Throughput => throughput::run(stage),
+            Measure::Latency => latency::run(stage),
+            Measure::FanOut => fan_out::run(stage),
         }
     }
 }
@@ -34,6 +41,8 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Measure::Throughput => "throughput",
+            Measure::Latency => "latency",
+            Measure::FanOut => "fan-out",
         })
     }
 }
@@ -89,7 +98,28 @@ impl Series {
         self.values.get(place).map(Vec::as_slice)
     }
 
+    /// How many times the other system's value this one's is, in the same rounds. Nothing where one was left out.
+    pub fn ratio(&self, system: System, other: System) -> Option<Spread> {
+        Spread::of_ratios(self.of(system)?, self.of(other)?)
+    }
+
     pub fn systems(&self) -> impl Iterator<Item = (System, &[f64])> {
         self.systems.iter().copied().zip(self.values.iter().map(Vec::as_slice))
+    }
+}
+
+/// Adds a row for each system, with the ratio to Malote of the same kind of connection.
+pub fn rows(series: &Series, case: &str, unit: Unit, chapter: &mut Chapter) {
+    for (system, values) in series.systems() {
+        let Some(value) = Spread::of(values) else { continue };
+        let ratio = series.ratio(System::MalotePlaintext, system);
+        chapter.rows.push(Row {
+            case: case.into(),
+            system: system.to_string(),
+            value,
+            unit,
+            ratio,
+            remark: String::new(),
+        });
     }
 }

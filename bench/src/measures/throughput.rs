@@ -27,7 +27,19 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
         "Senders, each to its own recipient, both connected, at most {WINDOW} messages of a sender unanswered. A message \
          counts once it is accepted (where the system answers) and delivered."
     ));
-    let systems = present(stage, &[System::MalotePlaintext, System::Malote, System::JetStream, System::JetStreamSynced, System::Mosquitto, System::NatsCore, System::Relay], &mut chapter);
+    let systems = present(
+        stage,
+        &[
+            System::MalotePlaintext,
+            System::Malote,
+            System::JetStream,
+            System::JetStreamSynced,
+            System::Mosquitto,
+            System::NatsCore,
+            System::Relay,
+        ],
+        &mut chapter,
+    );
     measure(stage, USUAL, &systems, &mut chapter)?;
     Ok(chapter)
 }

@@ -26,9 +26,8 @@ pub fn programs(stage: &Stage) -> Result<PathBuf, String> {
         return Ok(programs);
     }
     crate::measures::progress("fetching the peers from PyPI");
-    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).map_err(|reason| {
-        format!("Python 3 with venv is missing (Debian: python3, python3-venv): {reason}")
-    })?;
+    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
+        .map_err(|reason| format!("Python 3 with venv is missing (Debian: python3, python3-venv): {reason}"))?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     succeed(Command::new(programs.join("python")).args(install).arg(&wanted)).map_err(|reason| {
         let names = String::from_utf8_lossy(&needs).trim().replace('\n', ", ");
