@@ -260,7 +260,7 @@ async fn first_frame(stream: &mut TlsStream<TcpStream>) -> Result<Vec<u8>, Fault
     let mut buffer = [0; 1024];
     loop {
         match frames.next_frame(limits::HANDSHAKE_FRAME_BYTES) {
-            Ok(Some(body)) => return Ok(body),
+            Ok(Some(body)) => return Ok(body.to_vec()),
             Ok(None) => {}
             Err(_) => return Err(Fault::OtherProtocol),
         }

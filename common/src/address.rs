@@ -57,6 +57,10 @@ impl Name {
         if typed.is_empty() {
             return Err(AddressError::Empty);
         }
+        // Most names are given ones, and each frame has some.
+        if typed.len() <= limits::NAME_CHARS && is_plain(typed) {
+            return Ok(Name(typed.to_owned()));
+        }
         // Normalising at most four times what is allowed keeps a pasted book from costing anything.
         let name: String = typed.chars().take(4 * limits::NAME_CHARS + 1).nfc().collect();
         if let Some(character) = name.chars().find(|c| !allowed(*c)) {
@@ -101,6 +105,9 @@ impl Name {
 
     /// The form under which names are compared: two names that differ only in case are the same one.
     pub fn folded(&self) -> String {
+        if is_plain(&self.0) {
+            return self.0.to_ascii_lowercase();
+        }
         // Two letters have more than one form in lower case.
         self.0.to_lowercase().replace('ß', "ss").replace('ς', "σ").nfc().collect()
     }
@@ -114,6 +121,13 @@ impl Name {
         // small i.
         skeleton.replace("i\u{307}", "i").replace("j\u{307}", "j").replace('i', "l").nfc().collect()
     }
+}
+
+/// Whether a text is a name, as most names are, without a look at Unicode's tables.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().any(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 impl Address {
@@ -190,6 +204,9 @@ impl TryFrom<String> for Name {
 
     /// Accepts exactly what [`Name::parse`] makes: a peer cannot bring in a name in another form.
     fn try_from(text: String) -> Result<Name, AddressError> {
+        if text.len() <= limits::NAME_CHARS && is_plain(&text) {
+            return Ok(Name(text));
+        }
         let name = Name::parse(&text)?;
         match name.0 == text {
             true => Ok(name),

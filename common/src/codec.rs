@@ -49,6 +49,14 @@ impl Encoding {
         }
     }
 
+    /// Appends a value as a frame, with its length before it. Fails as [`Encoding::encode`] does, and appends nothing then.
+    pub fn append<T: Serialize>(self, wire: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
+        append_frame(wire, |wire| match self {
+            Encoding::Binary => encode_into(wire, value),
+            Encoding::Json => serde_json::to_writer(wire, value).map_err(|e| FrameError::Malformed(e.to_string())),
+        })
+    }
+
     /// The value whose body these bytes are, all of them.
     pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, FrameError> {
         match self {
@@ -62,6 +70,12 @@ impl Encoding {
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
     let body = bincode::serde::encode_to_vec(value, config()).map_err(|e| FrameError::Malformed(e.to_string()))?;
     within_limit(body)
+}
+
+/// Appends a value's body, of whatever length.
+pub fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
+    let encoded = bincode::serde::encode_into_std_write(value, bytes, config());
+    encoded.map(drop).map_err(|e| FrameError::Malformed(e.to_string()))
 }
 
 fn within_limit(body: Vec<u8>) -> Result<Vec<u8>, FrameError> {
@@ -78,6 +92,31 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     match body.len() - used {
         0 => Ok(value),
         trailing => Err(FrameError::Trailing(trailing)),
+    }
+}
+
+/// Appends a frame whose body `write_body` appends. Where that fails or writes too much, nothing is appended.
+pub fn append_frame(
+    wire: &mut Vec<u8>,
+    write_body: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>,
+) -> Result<(), FrameError> {
+    let start = wire.len();
+    wire.extend([0; HEADER_BYTES]);
+    let written = write_body(wire).and_then(|()| match wire.len() - start - HEADER_BYTES {
+        bytes if bytes <= limits::FRAME_BYTES => Ok(bytes as u32),
+        announced => Err(FrameError::TooLong { announced, allowed: limits::FRAME_BYTES }),
+    });
+    match written {
+        Ok(bytes) => {
+            if let Some(header) = wire.get_mut(start..start + HEADER_BYTES) {
+                header.copy_from_slice(&bytes.to_be_bytes());
+            }
+            Ok(())
+        }
+        Err(error) => {
+            wire.truncate(start);
+            Err(error)
+        }
     }
 }
 
@@ -117,7 +156,11 @@ impl FrameBuffer {
 
     /// The body of the next frame that is complete. An announced length over `allowed` is an error at once, before
     /// any of it is waited for; the connection is of no more use then.
-    pub fn next_frame(&mut self, allowed: usize) -> Result<Option<Vec<u8>>, FrameError> {
+    pub fn next_frame(&mut self, allowed: usize) -> Result<Option<&[u8]>, FrameError> {
+        if self.used == self.bytes.len() {
+            // An idle connection holds no buffer.
+            *self = FrameBuffer::default();
+        }
         let waiting = self.bytes.get(self.used..).unwrap_or_default();
         let Some((header, rest)) = waiting.split_first_chunk::<HEADER_BYTES>() else {
             return Ok(None);
@@ -126,14 +169,10 @@ impl FrameBuffer {
         if announced > allowed {
             return Err(FrameError::TooLong { announced, allowed });
         }
-        let Some(body) = rest.get(..announced).map(<[u8]>::to_vec) else {
+        let Some(body) = rest.get(..announced) else {
             return Ok(None);
         };
         self.used += HEADER_BYTES + announced;
-        if self.used == self.bytes.len() {
-            // An idle connection holds no buffer.
-            *self = FrameBuffer::default();
-        }
         Ok(Some(body))
     }
 }
@@ -282,7 +321,7 @@ mod tests {
             for piece in wire.chunks(cut) {
                 buffer.extend(piece);
                 while let Some(body) = buffer.next_frame(1000).unwrap() {
-                    received.push(body);
+                    received.push(body.to_vec());
                 }
             }
             prop_assert_eq!(received, bodies);

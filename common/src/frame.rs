@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Name;
+use crate::codec::{self, FrameError};
 use crate::message::{Entry, Epoch, MailboxId, Outcome, Seq, Submission};
 
 /// What a client says.
@@ -244,8 +245,8 @@ impl Default for Limits {
     }
 }
 
-/// The body of a [`ServerFrame::Delivery`] around an entry that is encoded already, as it lies in the store.
-pub fn delivery_body(mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Result<Vec<u8>, crate::codec::FrameError> {
+/// Appends a [`ServerFrame::Delivery`] around an entry that is encoded already, as it lies in the store.
+pub fn append_delivery(wire: &mut Vec<u8>, mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Result<(), FrameError> {
     /// The same variant with nothing behind the numbers.
     #[derive(Serialize)]
     enum Head {
@@ -258,7 +259,9 @@ pub fn delivery_body(mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Result<Vec<u
             seq: Seq,
         },
     }
-    let mut body = crate::codec::encode(&Head::Delivery { mailbox, seq })?;
-    body.extend_from_slice(entry);
-    Ok(body)
+    codec::append_frame(wire, |wire| {
+        codec::encode_into(wire, &Head::Delivery { mailbox, seq })?;
+        wire.extend_from_slice(entry);
+        Ok(())
+    })
 }

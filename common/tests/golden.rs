@@ -5,7 +5,7 @@
 use malote_common::codec::Encoding;
 use malote_common::frame::{
     ClientFrame, Closing, Limits, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame, Welcome,
-    delivery_body,
+    append_delivery,
 };
 use malote_common::hello::{Challenge, Hello};
 use malote_common::{
@@ -143,8 +143,11 @@ fn server_frames() {
         &format!("020901000b7669736974616e74652d3300fdf6d0ca9f17030000{MESSAGE}"),
     );
     let stored = codec::encode(&entry).unwrap();
-    let whole = codec::encode(&ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry }).unwrap();
-    assert_eq!(delivery_body(MailboxId(2), 13, &stored).unwrap(), whole);
+    let (mut whole, mut put_together) = (Vec::new(), Vec::new());
+    let delivery = ServerFrame::Delivery { mailbox: MailboxId(2), seq: 13, entry };
+    Encoding::Binary.append(&mut whole, &delivery).unwrap();
+    append_delivery(&mut put_together, MailboxId(2), 13, &stored).unwrap();
+    assert_eq!(put_together, whole);
     let delivered = Receipt::Delivered { mailbox: MailboxId(4), seq: 6, at: Timestamp(1) };
     let read = Receipt::Read { mailbox: MailboxId(4), seq: 6, at: Timestamp(1) };
     let receipt = |receipt| ServerFrame::Delivery { mailbox: MailboxId(2), seq: 14, entry: Entry::Receipt(receipt) };

@@ -16,6 +16,8 @@ pub struct Config {
     pub data: PathBuf,
     pub max_clients: usize,
     pub rate: Rate,
+    /// Whether clients speak without TLS, to measure what TLS costs. Only for a loopback address.
+    pub plaintext: bool,
     /// Nothing where browsers are not served.
     pub web: Option<WebConfig>,
 }

@@ -1,12 +1,14 @@
 //! Pumps one connection: bytes between the socket and its session, requests and events between it and the post office.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
 
 use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
@@ -14,13 +16,13 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
 use crate::listener::{Arrival, Handshake, stopped};
-use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
-use crate::post_office::{Request, SessionId};
+use crate::post_office::thread::{Counter, Letter, REQUESTS_PER_LETTER};
+use crate::post_office::{Inbox, Mail, SessionId, mailslot};
 use crate::rate::Allowances;
 use crate::session::{CLOSING_TIME, Door, Output, Session};
 
-/// Bytes read from a socket at once.
-const READ_BYTES: usize = 16 * 1024;
+/// Bytes read from a socket at once: what a client may send without waiting, if it is short.
+const READ_BYTES: usize = 64 * 1024;
 
 /// What all connections share.
 #[derive(Clone)]
@@ -61,17 +63,39 @@ pub trait Outgoing {
     async fn finish(&mut self, frames: &[u8]) -> io::Result<()>;
 }
 
-/// Serves a program's connection to its end.
-pub async fn serve(stream: TcpStream, arrival: Arrival, context: Context, tls: TlsAcceptor) {
+/// Serves a program's connection to its end, over TLS unless there is none.
+pub async fn serve(stream: TcpStream, arrival: Arrival, context: Context, tls: Option<TlsAcceptor>) {
     let Arrival { id, peer, at, handshake, place: _place } = arrival;
+    let caller = Caller { id, peer, at, handshake };
+    // Frames are written when there is nothing more to put with them, so that nothing is gained by waiting.
+    if let Err(error) = stream.set_nodelay(true) {
+        return debug!(%peer, %error, "no connection");
+    }
+    let Some(tls) = tls else {
+        let (reader, writer) = stream.into_split();
+        return serve_program(reader, writer, PLAINTEXT, caller, context).await;
+    };
     match speak_tls(stream, tls, at).await {
         Ok((stream, door)) => {
-            let (reader, mut writer) = tokio::io::split(stream);
-            let mut reader = ByteReader { reader, buffer: vec![0; READ_BYTES] };
-            converse(&mut reader, &mut writer, door, Caller { id, peer, at, handshake }, context).await;
+            let (reader, writer) = tokio::io::split(stream);
+            serve_program(reader, writer, door, caller, context).await;
         }
         Err(error) => debug!(%peer, %error, "no connection"),
     }
+}
+
+/// Without TLS there is nothing that a proof could be bound to.
+const PLAINTEXT: Door = Door::Program { exporter: [0; 32] };
+
+async fn serve_program(
+    reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    door: Door,
+    caller: Caller,
+    context: Context,
+) {
+    let mut reader = ByteReader { reader, last: Vec::new() };
+    converse(&mut reader, &mut writer, door, caller, context).await;
 }
 
 async fn speak_tls(
@@ -79,7 +103,6 @@ async fn speak_tls(
     tls: TlsAcceptor,
     arrived_at: Instant,
 ) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Door)> {
-    stream.set_nodelay(true)?;
     let deadline = tokio::time::Instant::from_std(arrived_at + limits::HANDSHAKE_TIME);
     let tls = timeout_at(deadline, tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if tls.get_ref().1.alpn_protocol() != Some(hello::ALPN) {
@@ -110,55 +133,56 @@ pub async fn converse(
     context: Context,
 ) {
     let Caller { id, peer, at, handshake } = caller;
+    let Context { counter, allowances, stopping } = context;
     let pumped = async {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
         let (slot, inbox) = mailslot();
-        context.counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
-        let mut pump = Pump {
-            session: Session::new(door, nonce, context.allowances, at),
-            id,
-            peer,
-            inbox,
-            handshake: Some(handshake),
-            stopping: context.stopping,
-            counter: context.counter.clone(),
-        };
-        pump.run(incoming, outgoing).await
+        counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
+        let session = Session::new(door, nonce, allowances, at);
+        let pump = Pump { session, id, peer, handshake: Some(handshake), counter: &counter };
+        pump.run(incoming, outgoing, inbox, stopping).await
     };
     match pumped.await {
         Ok(()) => debug!(%peer, "connection closed"),
         Err(error) => debug!(%peer, %error, "connection lost"),
     }
     // Fails only when the post office is gone, and the session with it.
-    let _ = context.counter.send(Letter::Request(id, Request::Gone)).await;
+    let _ = counter.send(Letter::Gone(id)).await;
 }
 
-struct Pump {
+struct Pump<'a> {
     session: Session,
     id: SessionId,
     peer: SocketAddr,
-    inbox: Inbox,
     handshake: Option<Handshake>,
-    stopping: watch::Receiver<bool>,
-    counter: Counter,
+    counter: &'a Counter,
 }
 
-impl Pump {
-    async fn run(&mut self, incoming: &mut impl Incoming, outgoing: &mut impl Outgoing) -> io::Result<()> {
+impl Pump<'_> {
+    async fn run(
+        mut self,
+        incoming: &mut impl Incoming,
+        outgoing: &mut impl Outgoing,
+        mut inbox: Inbox,
+        mut stopping: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let mut stopping = pin!(stopped(&mut stopping));
+        // Whoever speaks moves the deadline. The timer is not moved with it: it looks again when it rings.
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
         let mut unflushed = false;
         loop {
-            while let Some(output) = self.session.poll() {
-                match output {
-                    Output::Ask(request) => self.ask(request).await?,
-                    Output::Close => return self.close(outgoing).await,
-                }
+            let (requests, closes) = self.wanted();
+            for letter in requests {
+                self.counter.send(letter).await.map_err(io::Error::other)?;
             }
-            let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
+            if closes {
+                return self.close(outgoing).await;
+            }
             let waiting = !self.session.transmit().is_empty();
             tokio::select! {
-                event = self.inbox.events.recv() => match event {
-                    Some(event) => self.take(event),
+                mail = inbox.take() => match mail {
+                    Some(mail) => self.take(mail),
                     // The post office has ended: nothing more can be promised to anybody.
                     None => self.session.close(Closing::StoreFailed),
                 },
@@ -173,24 +197,41 @@ impl Pump {
                     self.session.transmitted(written?);
                     unflushed = waiting;
                 },
-                () = tokio::time::sleep_until(deadline.unwrap_or_else(far_away)), if deadline.is_some() => {
+                () = alarm.as_mut() => {
                     self.session.tick(Instant::now());
+                    alarm.as_mut().reset(self.session.deadline().map_or_else(far_away, tokio::time::Instant::from_std));
                 },
-                () = stopped(&mut self.stopping) => self.session.close(Closing::ShuttingDown),
+                () = stopping.as_mut() => self.session.close(Closing::ShuttingDown),
             }
         }
     }
 
-    fn take(&mut self, event: crate::post_office::Event) {
-        self.session.event(event);
-        // What has gathered meanwhile is written together.
-        while let Ok(event) = self.inbox.events.try_recv() {
-            self.session.event(event);
+    /// What the session wants of the post office, and whether it is at its end.
+    fn wanted(&mut self) -> (Vec<Letter>, bool) {
+        let mut letters = Vec::new();
+        let mut requests = Vec::new();
+        let mut closes = false;
+        while let Some(output) = self.session.poll() {
+            match output {
+                Output::Ask(request) => requests.push(request),
+                Output::Close => closes = true,
+            }
+            if requests.len() == REQUESTS_PER_LETTER {
+                letters.push(Letter::Requests(self.id, std::mem::take(&mut requests)));
+            }
         }
-        if self.inbox.take_missed() {
+        if !requests.is_empty() {
+            letters.push(Letter::Requests(self.id, requests));
+        }
+        (letters, closes)
+    }
+
+    fn take(&mut self, mail: Mail) {
+        mail.events.into_iter().for_each(|event| self.session.event(event));
+        if mail.missed {
             self.session.missed_events();
         }
-        if self.inbox.has_lost() {
+        if mail.lost {
             self.session.close(Closing::Silent);
         }
         if self.handshake.is_some()
@@ -201,27 +242,39 @@ impl Pump {
         }
     }
 
-    async fn ask(&mut self, request: Request) -> io::Result<()> {
-        self.counter.send(Letter::Request(self.id, request)).await.map_err(io::Error::other)
-    }
-
     async fn close(&mut self, outgoing: &mut impl Outgoing) -> io::Result<()> {
         let farewell = outgoing.finish(self.session.transmit());
         timeout(CLOSING_TIME, farewell).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 }
 
-/// A stream of bytes with room for what comes in by it.
+/// A stream of bytes, and what came last by it.
 struct ByteReader<R> {
     reader: R,
-    buffer: Vec<u8>,
+    last: Vec<u8>,
+}
+
+thread_local! {
+    /// Where all connections of a thread read to: each of them holds only what came, and nothing while it is silent.
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
 impl<R: AsyncRead + Unpin> Incoming for ByteReader<R> {
     async fn next(&mut self) -> io::Result<Arrived<'_>> {
-        Ok(match self.reader.read(&mut self.buffer).await? {
-            0 => Arrived::End,
-            read => Arrived::Bytes(self.buffer.get(..read).unwrap_or_default()),
+        self.last = Vec::new();
+        let (reader, last) = (&mut self.reader, &mut self.last);
+        std::future::poll_fn(|context| {
+            READ.with_borrow_mut(|bytes| {
+                let mut buffer = ReadBuf::new(bytes);
+                let read = Pin::new(&mut *reader).poll_read(context, &mut buffer);
+                last.extend_from_slice(buffer.filled());
+                read
+            })
+        })
+        .await?;
+        Ok(match self.last.is_empty() {
+            true => Arrived::End,
+            false => Arrived::Bytes(&self.last),
         })
     }
 }

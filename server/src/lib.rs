@@ -58,6 +58,8 @@ pub enum StartError {
     /// `option` is the flag that says where.
     #[error("cannot listen on {address}: {error}")]
     Listen { option: &'static str, address: SocketAddr, error: io::Error },
+    #[error("without TLS only this computer is served, not {address}")]
+    Plaintext { address: SocketAddr },
     #[error("cannot write to {}: {error}", path.display())]
     DataUnwritable { path: PathBuf, error: io::Error },
     #[error("{} is in use by another server", path.display())]
@@ -84,6 +86,9 @@ pub enum RunError {
 impl Server {
     /// Opens everything that a server needs, in the order in which a failure is cheapest.
     pub async fn bind(config: Config) -> Result<Server, StartError> {
+        if config.plaintext && !config.listen.ip().to_canonical().is_loopback() {
+            return Err(StartError::Plaintext { address: config.listen });
+        }
         let lock = lock_directory(&config.data)?;
         let path = config.data.clone();
         let identity = Identity::open(&config.data).map_err(|error| match error {
@@ -118,7 +123,10 @@ impl Server {
     /// Serves until `shutdown` completes, then says goodbye to everybody and ends. Ends with an error where the store
     /// fails, after which nothing can be promised.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-        let tls = TlsAcceptor::from(self.identity.tls_config()?);
+        let tls = match self.config.plaintext {
+            true => None,
+            false => Some(TlsAcceptor::from(self.identity.tls_config()?)),
+        };
         let (counter, office) = thread::start(PostOffice::new(self.store, self.config.max_clients))?;
         let (ended, mut office_ended) = oneshot::channel();
         tokio::task::spawn_blocking(move || ended.send(office.join()));
@@ -221,7 +229,8 @@ mod tests {
             let web = WebConfig { address, is_asked_for, certificate: None, visitors: false };
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let data = data.path().to_owned();
-            let config = Config { listen, data, max_clients: 1, rate: Default::default(), web: Some(web) };
+            let config =
+                Config { listen, data, max_clients: 1, rate: Default::default(), plaintext: false, web: Some(web) };
             Server::bind(config).await.map(|server| server.web_url())
         };
         assert!(matches!(bind(address, false).await, Ok(None)));

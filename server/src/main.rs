@@ -36,6 +36,8 @@ struct Flags {
     config: Option<PathBuf>,
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
+    #[arg(long)]
+    plaintext: bool,
     #[arg(long, value_name = "pt-BR|en")]
     lang: Option<Language>,
 }
@@ -70,6 +72,7 @@ fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
         data: data.ok_or_else(|| texts.get("server-no-data-directory"))?,
         max_clients: flags.max_clients.map(|n| n as usize).or(file.max_clients).unwrap_or(limits::MAX_CLIENTS),
         rate: file.rate.unwrap_or_default(),
+        plaintext: flags.plaintext,
         web,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -147,6 +150,9 @@ fn explain_start(error: &StartError, texts: &Texts) -> String {
             };
             let (address, reason) = (address.to_string().into(), error.to_string().into());
             texts.with(key, &[("option", (*option).into()), ("address", address), ("reason", reason)])
+        }
+        StartError::Plaintext { address } => {
+            texts.with("server-plaintext-refused", &[("address", address.to_string().into())])
         }
         StartError::DataUnwritable { path, error } => {
             texts.with("server-data-unwritable", &[("path", show(path)), ("reason", error.to_string().into())])

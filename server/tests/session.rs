@@ -13,7 +13,7 @@ use malote_common::{MailboxId, Outcome, Submission, limits};
 use malote_server::post_office::{Event, Request};
 use malote_server::rate::Rate;
 use malote_server::session::Output;
-use table::{EPOCH, EXPORTER, NONCE, OWN, Table, hello, key, proof, stored, submission};
+use table::{EPOCH, EXPORTER, NONCE, OWN, Table, hello, key, proof, run, submission};
 
 #[test]
 fn strangers_have_ten_seconds_in_all() {
@@ -83,7 +83,7 @@ fn a_client_of_another_time_is_told_what_is_spoken_here() {
     let mut heard = FrameBuffer::default();
     heard.extend(table.session.transmit());
     let refusal = heard.next_frame(1000).unwrap().unwrap();
-    assert_eq!(Challenge::decode(&refusal), Ok(Challenge::Refused { versions: vec![VERSION] }));
+    assert_eq!(Challenge::decode(refusal), Ok(Challenge::Refused { versions: vec![VERSION] }));
     assert!(matches!(table.session.poll(), Some(Output::Close)));
 }
 
@@ -202,7 +202,7 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
     let mut table = Table::logged_in();
     let mut most = 0;
     for seq in 1..=ENTRIES {
-        table.session.event(Event::Entry(stored(seq, 1000)));
+        table.session.event(Event::Entries(run(seq, 1000)));
         most = most.max(table.session.transmit().len());
     }
     assert!(most < 256 * 1024, "{most} bytes wait for a reader who does not read");
@@ -217,7 +217,7 @@ fn a_slow_reader_costs_little_memory_and_loses_nothing() {
         }
         for request in table.asked() {
             let Request::Fetch { after, .. } = request else { panic!("{request:?}") };
-            let page = (after + 1..=ENTRIES).take(100).map(|seq| stored(seq, 1000)).collect();
+            let page = (after + 1..=ENTRIES).take(100).map(|seq| run(seq, 1000)).collect();
             table.session.event(Event::Page { mailbox: OWN, entries: page });
         }
     }
@@ -255,8 +255,8 @@ fn what_is_missed_while_the_directory_is_on_its_way_is_told_after_it() {
 #[test]
 fn missed_events_are_fetched() {
     let mut table = Table::logged_in();
-    table.session.event(Event::Entry(stored(1, 10)));
-    table.session.event(Event::Entry(stored(3, 10)));
+    table.session.event(Event::Entries(run(1, 10)));
+    table.session.event(Event::Entries(run(3, 10)));
     table.session.missed_events();
     assert!(matches!(table.asked()[..], [Request::Fetch { after: 1, .. }]));
     let frames = table.read();

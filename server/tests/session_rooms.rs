@@ -4,9 +4,9 @@ mod table;
 
 use malote_common::frame::{ClientFrame, Closing, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame};
 use malote_common::{Entry, Epoch, MailboxId, Name, Seq, Timestamp, codec, limits};
-use malote_server::post_office::{Event, Request};
+use malote_server::post_office::{Changes, Event, Request};
 use malote_server::rate::Rate;
-use malote_server::store::Stored;
+use malote_server::store::Run;
 use std::sync::Arc;
 use table::{EPOCH, OWN, Table, submission};
 
@@ -24,11 +24,11 @@ fn person(number: u64) -> Person {
     Person { number, name: Name::given(number), connected: true }
 }
 
-fn stored(mailbox: MailboxId, seq: Seq, bytes: usize) -> Stored {
+fn run(mailbox: MailboxId, seq: Seq, bytes: usize) -> Run {
     let mut message = submission(1, 1).message;
     message.content = vec![0; bytes];
     let entry = Entry::Message { from: Name::given(1), number: Some(1), accepted_at: Timestamp(0), message };
-    Stored { mailbox, seq, entry: codec::encode(&entry).unwrap().into() }
+    Run::of_one(mailbox, seq, &codec::encode(&entry).unwrap())
 }
 
 fn resume(after: Seq) -> ClientFrame {
@@ -64,7 +64,7 @@ fn delivered(table: &mut Table) -> Vec<(MailboxId, Seq)> {
 }
 
 fn page(mailbox: MailboxId, seqs: impl IntoIterator<Item = Seq>) -> Event {
-    Event::Page { mailbox, entries: seqs.into_iter().map(|seq| stored(mailbox, seq, 10)).collect() }
+    Event::Page { mailbox, entries: seqs.into_iter().map(|seq| run(mailbox, seq, 10)).collect() }
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_room_begins_with_the_first_entry_that_one_may_see() {
 #[test]
 fn a_room_that_was_not_resumed_is_silent() {
     let mut table = Table::in_rooms(vec![membership(ROOM, 1, 0)]);
-    table.session.event(Event::Entry(stored(ROOM, 1, 10)));
+    table.session.event(Event::Entries(run(ROOM, 1, 10)));
     assert_eq!(delivered(&mut table), []);
 }
 
@@ -120,7 +120,7 @@ fn nothing_of_a_room_follows_the_leaving() {
     assert!(matches!(table.read()[..], [ServerFrame::Left { .. }]));
     // What was on its way.
     table.session.event(page(ROOM, 1..=5));
-    table.session.event(Event::Entry(stored(ROOM, 6, 10)));
+    table.session.event(Event::Entries(run(ROOM, 6, 10)));
     table.say(&resume(0));
     assert_eq!(table.read(), []);
     assert!(table.asked().is_empty());
@@ -161,7 +161,7 @@ fn one_page_at_a_time_is_fetched_for_all_rooms_in_turn() {
     while order.len() < 2 * ROOMS as usize {
         let [(mailbox, after)] = under_way[..] else { panic!("{} pages are under way", under_way.len()) };
         order.push(mailbox);
-        let entries = (after + 1..=after + 10).map(|seq| stored(mailbox, seq, 10_000)).collect();
+        let entries = (after + 1..=after + 10).map(|seq| run(mailbox, seq, 10_000)).collect();
         table.session.event(Event::Page { mailbox, entries });
         most = most.max(table.session.transmit().len());
         under_way = fetched(&mut table);
@@ -187,7 +187,7 @@ fn who_comes_and_goes_costs_a_slow_reader_little_memory_and_is_told_in_the_end()
     table.asked();
     for number in 0..100_000 {
         table.session.event(Event::Member { mailbox: ROOM, person: person(number), entered: true });
-        table.session.event(Event::Presence(Arc::new(vec![person(number)])));
+        table.session.event(Event::Presence(Arc::new(Changes::new(vec![person(number)]))));
     }
     let most = table.session.transmit().len();
     assert!(most < 256 * 1024, "{most} bytes wait");

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::Receiver;
 use malote_client::archive::{Sent, Shelf, State};
 use malote_client::{Client, Command, Event, Options, Profile, Reader, Status};
-use malote_common::{Address, Content, DeviceId, Entry, MessageId, Timestamp, codec};
+use malote_common::{Address, Content, DeviceId, Entry, MessageId, Seq, Timestamp, codec};
 use malote_server::store::sqlite::SqliteStore;
-use malote_server::store::{Answer, Operation, Store};
+use malote_server::store::{Answer, Operation, Run, Store};
 use malote_tests::{Cli, Running, TestServer, wait_for};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -215,13 +215,13 @@ fn check_archive(person: &Person, people: &[Person]) {
 fn check_store(mut store: SqliteStore, people: &[Person]) {
     for person in people {
         let login = Operation::Login { key: person.key, device: person.device };
-        let answers = store.commit(&[login], Timestamp(0)).unwrap();
-        let [Answer::LoggedIn(login)] = &answers[..] else { panic!("{answers:?}") };
+        let committed = store.commit(&[login], Timestamp(0)).unwrap();
+        let [Answer::LoggedIn(login)] = &committed.answers[..] else { panic!("{committed:?}") };
         assert_eq!((login.name.as_str(), login.is_new), (person.name.as_str(), false));
         let entries = store.entries(login.mailbox, 0, usize::MAX).unwrap();
-        assert!(entries.iter().map(|stored| stored.seq).eq(1..=login.last_seq), "{} has gaps", person.name);
-        let messages: Vec<(String, String)> =
-            entries.iter().filter_map(|stored| author_and_body(&stored.entry)).collect();
+        let entries: Vec<(Seq, &[u8])> = entries.iter().flat_map(Run::iter).collect();
+        assert!(entries.iter().map(|(seq, _)| *seq).eq(1..=login.last_seq), "{} has gaps", person.name);
+        let messages: Vec<(String, String)> = entries.iter().filter_map(|(_, entry)| author_and_body(entry)).collect();
         let stored = messages.iter().map(|(from, body)| (from.as_str(), body.as_str()));
         check_same(&format!("the mailbox of {}", person.name), stored, expected(people, &person.name));
     }

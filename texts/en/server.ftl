@@ -27,3 +27,5 @@ server-help-web-key = Key of the page's certificate in PEM
 server-help-web-visitors = Lets anybody on the network speak on /chat, from other computers too
 server-web-certificate-refused = The certificate for browsers cannot be used: { $reason }. Check --web-cert and --web-key.
 server-web-certificate-halved = Certificate and key go together: name --web-cert and --web-key, or neither.
+server-help-plaintext = For measurements only: clients on this computer speak without encryption
+server-plaintext-refused = Without encryption only clients on this computer are served, and { $address } is for others too. Leave --plaintext out, or listen on 127.0.0.1.

@@ -27,3 +27,5 @@ server-help-web-key = Chave do certificado da página em PEM
 server-help-web-visitors = Deixa que qualquer pessoa da rede fale em /chat, também fora deste computador
 server-web-certificate-refused = O certificado para os navegadores não pode ser usado: { $reason }. Confira --web-cert e --web-key.
 server-web-certificate-halved = Certificado e chave vão juntos: indique --web-cert e --web-key, ou nenhum dos dois.
+server-help-plaintext = Só para medições: os clientes deste computador falam sem criptografia
+server-plaintext-refused = Sem criptografia só são atendidos clientes deste computador, e { $address } serve também a outros. Retire --plaintext ou use o endereço 127.0.0.1.

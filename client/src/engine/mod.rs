@@ -148,12 +148,17 @@ impl Engine {
         if let Link::Up { heard_at, pinged } = &mut self.link {
             (*heard_at, *pinged) = (now.instant, false);
         }
-        self.incoming.extend(bytes);
+        let mut incoming = std::mem::take(&mut self.incoming);
+        incoming.extend(bytes);
         let before = self.received_up_to();
+        // What follows on a connection that is given up is nobody's.
         while !matches!(self.link, Link::Down { .. } | Link::Stopped) {
-            match self.incoming.next_frame(limits::FRAME_BYTES) {
-                Ok(Some(body)) => self.body(&body, now),
-                Ok(None) => break,
+            match incoming.next_frame(limits::FRAME_BYTES) {
+                Ok(Some(body)) => self.body(body, now),
+                Ok(None) => {
+                    self.incoming = incoming;
+                    break;
+                }
                 Err(_) => self.give_up(Problem::NotMalote, now),
             }
         }

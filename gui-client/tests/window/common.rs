@@ -51,6 +51,7 @@ impl Server {
             data: self.directory.path().join("server"),
             max_clients: self.max_clients,
             rate: Default::default(),
+            plaintext: false,
             web: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -2,6 +2,8 @@
 //!
 //! [`PostOffice`] decides; it does no I/O of its own but through its [`Store`]. [`thread`] runs it.
 
+mod changes;
+mod mailslot;
 mod presence;
 #[cfg(test)]
 mod rooms_tests;
@@ -16,12 +18,14 @@ use std::sync::Arc;
 use malote_common::frame::{NameRefusal, Person, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp, limits};
 
-use crate::store::{Answer, Login, Operation, PersonId, Store, StoreError, Stored};
-use presence::Presence;
+use crate::store::{Answer, Committed, Login, Operation, PersonId, Run, Store, StoreError};
+pub use changes::Changes;
+pub use mailslot::{Inbox, Mail, Mailslot, mailslot};
+use presence::{Presence, Present};
 pub use types::{Event, Request, SessionId};
 
-/// Bytes of one page that a session is fed from the store: two of them keep a fast reader busy.
-const PAGE_BYTES: usize = 128 * 1024;
+/// Bytes of one page that a session is fed from the store: what it has room for when it asks.
+const PAGE_BYTES: usize = 64 * 1024;
 
 /// Decides what becomes of requests.
 pub struct PostOffice<S> {
@@ -50,20 +54,23 @@ impl<S: Store> PostOffice<S> {
         batch: Vec<(SessionId, Request)>,
         now: Timestamp,
     ) -> Result<Vec<(SessionId, Event)>, StoreError> {
-        let operations: Vec<Option<Operation>> =
-            batch.iter().map(|(id, request)| self.operation(*id, request)).collect();
-        let askers: Vec<Option<Person>> = batch.iter().map(|(id, request)| self.asker(*id, request)).collect();
-        let mut answers = self.commit(&operations, now)?.into_iter();
+        let (mut operations, mut tasks) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for (session, request) in batch {
+            let (operation, task) = self.plan(session, request);
+            tasks.push((session, operation.is_some(), task));
+            operations.extend(operation);
+        }
+        let (answers, appended) = self.commit(&operations, now)?;
+        let mut answers = answers.into_iter();
         let (mut effects, mut readings) = (Effects::default(), Vec::new());
-        for (((session, request), operation), asker) in batch.into_iter().zip(operations).zip(askers) {
-            match operation.and_then(|_| answers.next().flatten()) {
-                None if request.only_reads() => readings.push((session, request)),
-                answer => match asker {
-                    Some(asker) => self.grant(session, asker, request, answer, &mut effects),
-                    None => self.conclude(session, request, answer, &mut effects),
-                },
+        for (session, has_answer, task) in tasks {
+            let answer = if has_answer { answers.next().flatten() } else { None };
+            match task {
+                Task::Look(request) => readings.push((session, request)),
+                task => self.conclude(session, task, answer, &mut effects),
             }
         }
+        self.push(appended, &mut effects);
         // The store is read as it is after the whole batch, so that is when it is decided who may read what: whoever left a
         // room in this batch is not to see what was written there after that.
         for (session, request) in readings {
@@ -73,106 +80,123 @@ impl<S: Store> PostOffice<S> {
         Ok(effects.events)
     }
 
-    /// What a request changes in the store; nothing for one that only reads, or of a session that may not ask it.
-    fn operation(&self, session: SessionId, request: &Request) -> Option<Operation> {
+    /// Takes a request apart: what it changes in the store, which is nothing for a session that may not ask it; and what is
+    /// left to do when that is done.
+    fn plan(&self, session: SessionId, request: Request) -> (Option<Operation>, Task) {
+        let present = self.presence.get(session);
+        let owns = |mailbox: MailboxId| present.is_some_and(|present| present.mailbox == mailbox);
         match request {
-            Request::Login { key, device } => return Some(Operation::Login { key: *key, device: *device }),
-            Request::Bridge { room } => return Some(Operation::OpenRoom { room: room.clone() }),
-            Request::Post { from, message } => {
-                let room = *self.bridges.get(&session)?;
-                return Some(Operation::Post { room, from: from.clone(), message: message.clone() });
-            }
-            _ => {}
-        }
-        let present = self.presence.get(session)?;
-        let person = present.person;
-        match request {
+            Request::Login { key, device } => (Some(Operation::Login { key, device }), Task::LogIn { device }),
             Request::Submit(submission) => {
-                Some(Operation::Submit { author: person, device: present.device, submission: submission.clone() })
+                let task = Task::Answer { counter: submission.counter, targets: submission.targets.len() };
+                let submit = present.map(|Present { person, device, .. }| Operation::Submit {
+                    author: *person,
+                    device: *device,
+                    submission,
+                });
+                (submit, task)
             }
+            Request::Acknowledge { mailbox, seq } => (acknowledgement(mailbox, seq, owns), Task::Nothing),
             // What a client resumes behind, it has: the acknowledgement may have been lost with the connection.
-            Request::Acknowledge { mailbox, seq } | Request::Resume { mailbox, after: seq }
-                if *mailbox == present.mailbox && *seq > 0 =>
-            {
-                Some(Operation::Acknowledge { mailbox: *mailbox, seq: *seq })
+            Request::Resume { mailbox, after } => (acknowledgement(mailbox, after, owns), Task::Resume { mailbox }),
+            Request::Read { mailbox, seqs } => {
+                let read = owns(mailbox).then(|| Operation::Read { mailbox, seqs: seqs.clone() });
+                (read, Task::NoteRead { mailbox, seqs })
             }
-            Request::Read { mailbox, seqs } if *mailbox == present.mailbox => {
-                Some(Operation::Read { mailbox: *mailbox, seqs: seqs.clone() })
+            Request::Bridge { room } => (Some(Operation::OpenRoom { room }), Task::Bridge),
+            Request::Post { from, message } => {
+                let room = self.bridges.get(&session).copied();
+                (room.map(|room| Operation::Post { room, from, message }), Task::Nothing)
             }
-            Request::Enter { room, create } => Some(Operation::Enter { person, room: room.clone(), create: *create }),
-            Request::Leave { room } => Some(Operation::Leave { person, room: room.clone() }),
-            Request::TakeName { name } => Some(Operation::TakeName { person, name: name.clone() }),
-            _ => None,
+            Request::Enter { .. } | Request::Leave { .. } | Request::TakeName { .. } => match present {
+                Some(present) => self.plan_wish(present, request),
+                None => (None, Task::Nothing),
+            },
+            Request::Gone => (None, Task::Gone),
+            Request::Fetch { .. } | Request::People { .. } | Request::Rooms { .. } | Request::Members { .. } => {
+                (None, Task::Look(request))
+            }
         }
     }
 
-    /// Who has a wish for a room or a name. It is known before the batch is carried out, in which another connection may take
-    /// this one's place.
-    fn asker(&self, session: SessionId, request: &Request) -> Option<Person> {
-        let is_wish = matches!(request, Request::Enter { .. } | Request::Leave { .. } | Request::TakeName { .. });
-        let present = self.presence.get(session).filter(|_| is_wish)?;
-        Some(Person { number: present.person.0, name: present.name.clone(), connected: true })
+    /// Who has a wish is kept as they are before the batch is carried out, in which another connection may take their place.
+    fn plan_wish(&self, present: &Present, request: Request) -> (Option<Operation>, Task) {
+        let person = present.person;
+        let asker = Person { number: person.0, name: present.name.clone(), connected: true };
+        match request {
+            Request::Enter { room, create } => {
+                let operation = Operation::Enter { person, room: room.clone(), create };
+                (Some(operation), Task::Move { asker, room })
+            }
+            Request::Leave { room } => {
+                (Some(Operation::Leave { person, room: room.clone() }), Task::Move { asker, room })
+            }
+            Request::TakeName { name } => {
+                let wish = name.clone().unwrap_or_else(|| Name::given(person.0));
+                (Some(Operation::TakeName { person, name }), Task::Rename { person, wish })
+            }
+            _ => (None, Task::Nothing),
+        }
     }
 
     /// Commits what there is to commit. Answers are `None` for what a full disk did not allow.
-    fn commit(&mut self, operations: &[Option<Operation>], now: Timestamp) -> Result<Vec<Option<Answer>>, StoreError> {
-        let wanted: Vec<Operation> = operations.iter().flatten().cloned().collect();
-        if wanted.is_empty() {
-            return Ok(Vec::new());
+    fn commit(
+        &mut self,
+        operations: &[Operation],
+        now: Timestamp,
+    ) -> Result<(Vec<Option<Answer>>, Vec<Run>), StoreError> {
+        if operations.is_empty() {
+            return Ok(Default::default());
         }
-        match self.store.commit(&wanted, now) {
-            Ok(answers) => Ok(answers.into_iter().map(Some).collect()),
+        match self.store.commit(operations, now) {
+            Ok(Committed { answers, appended }) => Ok((answers.into_iter().map(Some).collect(), appended)),
             // Space for a batch may be lacking where there is some for its smaller parts: each is tried alone. What
             // stands behind a message that found no space does not overtake it: the store sees to that.
             Err(StoreError::Full) => {
-                let mut alone = |operation: &Operation| match self.store.commit(std::slice::from_ref(operation), now) {
-                    Ok(mut answers) => Ok(answers.pop()),
-                    Err(StoreError::Full) => Ok(None),
-                    Err(failed) => Err(failed),
-                };
-                wanted.iter().map(&mut alone).collect()
+                let (mut answers, mut appended) = (Vec::new(), Vec::new());
+                for operation in operations {
+                    match self.store.commit(std::slice::from_ref(operation), now) {
+                        Ok(mut committed) => {
+                            answers.push(committed.answers.pop());
+                            appended.extend(committed.appended);
+                        }
+                        Err(StoreError::Full) => answers.push(None),
+                        Err(failed) => return Err(failed),
+                    }
+                }
+                Ok((answers, appended))
             }
             Err(failed) => Err(failed),
         }
     }
 
-    fn conclude(&mut self, session: SessionId, request: Request, answer: Option<Answer>, effects: &mut Effects) {
-        match (request, answer) {
-            (Request::Login { device, .. }, Some(Answer::LoggedIn(login))) => {
-                self.log_in(session, device, login, effects)
+    fn conclude(&mut self, session: SessionId, task: Task, answer: Option<Answer>, effects: &mut Effects) {
+        match (task, answer) {
+            (Task::Answer { counter, .. }, Some(Answer::Submitted { outcomes })) => {
+                effects.tell(session, Event::Outcomes { counter, outcomes });
             }
-            (Request::Login { .. }, _) => effects.tell(session, Event::Full),
-            (Request::Submit(submission), Some(Answer::Submitted { outcomes, appended })) => {
-                effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
-                self.push(appended, effects);
+            (Task::Answer { counter, targets }, _) if self.presence.get(session).is_some() => {
+                effects.tell(session, Event::Outcomes { counter, outcomes: vec![Outcome::ServerFull; targets] });
             }
-            (Request::Submit(submission), _) if self.presence.get(session).is_some() => {
-                let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
-                effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
+            (Task::LogIn { device }, Some(Answer::LoggedIn(login))) => self.log_in(session, device, login, effects),
+            (Task::LogIn { .. }, _) => effects.tell(session, Event::Full),
+            (Task::Resume { mailbox }, _) if self.presence.may_read(session, mailbox).is_some() => {
+                self.presence.read(session, mailbox);
             }
-            (Request::Resume { mailbox, .. }, answer) => {
-                if let Some(Answer::Noted { appended }) = answer {
-                    self.push(appended, effects);
-                }
-                if self.presence.may_read(session, mailbox).is_some() {
-                    self.presence.read(session, mailbox);
-                }
-            }
-            (Request::Gone, _) => self.leave(session, effects),
-            (Request::Bridge { .. }, Some(Answer::Opened { mailbox, last_seq })) => {
+            (Task::Gone, _) => self.leave(session, effects),
+            (Task::Bridge, Some(Answer::Opened { mailbox, last_seq })) => {
                 self.bridges.insert(session, mailbox);
                 self.presence.read(session, mailbox);
                 effects.tell(session, Event::Bridged { mailbox, last_seq });
             }
-            (Request::Read { mailbox, seqs }, Some(Answer::Noted { appended })) => {
-                effects.tell(session, Event::ReadNoted { mailbox, seqs });
-                self.push(appended, effects);
-            }
+            (Task::NoteRead { mailbox, seqs }, Some(_)) => effects.tell(session, Event::ReadNoted { mailbox, seqs }),
             // For want of space nothing was noted; the client tells again another time.
-            (Request::Read { mailbox, .. }, None) if self.owns(session, mailbox) => {
+            (Task::NoteRead { mailbox, .. }, None) if self.owns(session, mailbox) => {
                 effects.tell(session, Event::ReadNoted { mailbox, seqs: Vec::new() });
             }
-            (_, Some(Answer::Noted { appended })) => self.push(appended, effects),
+            // What came of a wish came of it for all devices of the person, also where the one that asked is gone.
+            (Task::Move { asker, room }, answer) => self.move_between_rooms(session, asker, room, answer, effects),
+            (Task::Rename { person, wish }, answer) => self.rename(session, person, wish, answer, effects),
             _ => {}
         }
     }
@@ -209,7 +233,7 @@ impl<S: Store> PostOffice<S> {
         self.presence.add(session, device, &login);
         effects.changed.insert(login.person, login.name.clone());
         self.tell_of_newcomer(&login, effects);
-        effects.tell(session, Event::LoggedIn(login));
+        effects.tell(session, Event::LoggedIn(Box::new(login)));
     }
 
     /// Whoever is new is in the room of everybody from now on, also where there is no place for them to connect.
@@ -224,27 +248,6 @@ impl<S: Store> PostOffice<S> {
     fn leave(&mut self, session: SessionId, effects: &mut Effects) {
         if let Some(present) = self.presence.remove(session) {
             effects.changed.insert(present.person, present.name);
-        }
-    }
-
-    /// Tells what came of a wish. It came of it for all devices of the person, also where the one that asked is gone.
-    fn grant(
-        &mut self,
-        session: SessionId,
-        asker: Person,
-        request: Request,
-        answer: Option<Answer>,
-        effects: &mut Effects,
-    ) {
-        match request {
-            Request::Enter { room, .. } | Request::Leave { room } => {
-                self.move_between_rooms(session, asker, room, answer, effects);
-            }
-            Request::TakeName { name } => {
-                let wish = name.unwrap_or_else(|| Name::given(asker.number));
-                self.rename(session, PersonId(asker.number), wish, answer, effects);
-            }
-            _ => {}
         }
     }
 
@@ -314,10 +317,10 @@ impl<S: Store> PostOffice<S> {
         self.presence.get(session).is_some_and(|present| present.mailbox == mailbox)
     }
 
-    fn push(&self, appended: Vec<Stored>, effects: &mut Effects) {
-        for stored in appended {
-            for reader in self.presence.readers(stored.mailbox) {
-                effects.tell(reader, Event::Entry(stored.clone()));
+    fn push(&self, appended: Vec<Run>, effects: &mut Effects) {
+        for run in appended {
+            for reader in self.presence.readers(run.mailbox) {
+                effects.tell(reader, Event::Entries(run.clone()));
             }
         }
     }
@@ -382,11 +385,47 @@ impl<S: Store> PostOffice<S> {
             name,
             connected: self.presence.is_connected(person),
         });
-        let people = Arc::new(people.collect::<Vec<_>>());
+        let changes = Arc::new(Changes::new(people.collect()));
         for watcher in self.presence.watchers() {
-            effects.tell(watcher, Event::Presence(people.clone()));
+            effects.tell(watcher, Event::Presence(changes.clone()));
         }
     }
+}
+
+/// What is left to do for a request once its batch is committed.
+enum Task {
+    LogIn {
+        device: DeviceId,
+    },
+    Answer {
+        counter: u64,
+        targets: usize,
+    },
+    Resume {
+        mailbox: MailboxId,
+    },
+    NoteRead {
+        mailbox: MailboxId,
+        seqs: Vec<Seq>,
+    },
+    Bridge,
+    Move {
+        asker: Person,
+        room: Name,
+    },
+    Rename {
+        person: PersonId,
+        wish: Name,
+    },
+    Gone,
+    /// Answer from the store what changes nothing.
+    Look(Request),
+    Nothing,
+}
+
+/// A person has everything up to `seq`, if the mailbox is theirs and there is anything.
+fn acknowledgement(mailbox: MailboxId, seq: Seq, owns: impl Fn(MailboxId) -> bool) -> Option<Operation> {
+    (owns(mailbox) && seq > 0).then_some(Operation::Acknowledge { mailbox, seq })
 }
 
 /// What a batch brings about outside the store.

@@ -77,7 +77,7 @@ impl World {
     fn new() -> World {
         let mut office = PostOffice::new(SqliteStore::in_memory().unwrap(), 100);
         let open = ROOMS.map(|room| Operation::OpenRoom { room: Name::parse(room).unwrap() });
-        let opened = office.store.commit(&open, Timestamp(0)).unwrap();
+        let opened = office.store.commit(&open, Timestamp(0)).unwrap().answers;
         for answer in &opened {
             let Answer::Opened { mailbox, .. } = answer else { panic!("{answer:?}") };
             let message = submission(1, &["#obras"], "antes").message;
@@ -149,14 +149,16 @@ impl World {
         let events = self.office.handle(batch, Timestamp(1)).unwrap();
         for (session, event) in &events {
             let entries = match event {
-                Event::Entry(stored) => std::slice::from_ref(stored),
+                Event::Entries(run) => std::slice::from_ref(run),
                 Event::Page { entries, .. } => entries,
                 _ => continue,
             };
             let person = self.owners[&session.0];
-            for Stored { mailbox, seq, .. } in entries {
-                let Some(room) = self.mailboxes.iter().position(|known| known == mailbox) else { continue };
-                prop_assert!(self.models[room].may_see(person, *seq), "{person} was told {seq} of {}", ROOMS[room]);
+            for run in entries {
+                let Some(room) = self.mailboxes.iter().position(|known| *known == run.mailbox) else { continue };
+                for (seq, _) in run.iter() {
+                    prop_assert!(self.models[room].may_see(person, seq), "{person} was told {seq} of {}", ROOMS[room]);
+                }
             }
         }
         Ok(events)
@@ -173,7 +175,7 @@ impl World {
             if entries.is_empty() {
                 return Ok(seqs);
             }
-            seqs.extend(entries.iter().map(|stored| stored.seq));
+            seqs.extend(entries.iter().flat_map(Run::iter).map(|(seq, _)| seq));
         }
     }
 }

@@ -77,7 +77,7 @@ struct Tight(SqliteStore);
 const TIGHT: usize = 1000;
 
 impl Store for Tight {
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
         let is_large = |operation: &Operation| match operation {
             Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
             _ => false,
@@ -85,7 +85,7 @@ impl Store for Tight {
         if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
     }
 
-    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
         self.0.entries(mailbox, after, max_bytes)
     }
 
@@ -137,7 +137,7 @@ fn watchers_learn_who_comes_and_goes() {
     let events = ask(&mut office, 1, Request::People { after: None });
     assert!(matches!(&events[..], [(1, Event::People { people, more: false })] if people[0].connected));
     let presence = |events: Vec<(u64, Event)>| match events.last() {
-        Some((1, Event::Presence(people))) => (people[0].number, people[0].connected),
+        Some((1, Event::Presence(changes))) => (changes.people[0].number, changes.people[0].connected),
         other => panic!("{other:?}"),
     };
     assert_eq!(presence(ask(&mut office, 2, login(2))), (1, true));
@@ -167,7 +167,7 @@ fn write(counter: u64, to: &str) -> Request {
 
 /// The sessions that are told of a new entry.
 fn hear(events: &[(u64, Event)]) -> Vec<u64> {
-    events.iter().filter(|(_, event)| matches!(event, Event::Entry(_))).map(|(session, _)| *session).collect()
+    events.iter().filter(|(_, event)| matches!(event, Event::Entries(_))).map(|(session, _)| *session).collect()
 }
 
 /// An office in which 1, 2 and 3 are logged in.

@@ -4,62 +4,35 @@
 //! batches and the fewer the syncs per message.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use malote_common::{Timestamp, limits};
+use malote_common::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Event, PostOffice, Request, SessionId};
+use super::{Mailslot, PostOffice, Request, SessionId};
 use crate::store::{Store, StoreError};
 
-/// Requests that may wait for the commit in progress. Full, it makes the connections wait, and so their clients.
+/// Letters that may wait for the commit in progress. Full, it makes the connections wait, and so their clients.
 const QUEUE: usize = 4096;
 
-/// Requests in one commit: it bounds how long those behind it wait.
-const BATCH: usize = 2048;
+/// Requests in one letter: with [`QUEUE`] it bounds what may wait.
+pub const REQUESTS_PER_LETTER: usize = 64;
 
-/// Events that may wait for one session. Half of them are kept for those that it cannot do without.
-const EVENTS: usize = 4 * limits::WINDOW as usize;
+/// Requests after which no further letter is taken into a commit: it bounds how long those behind it wait.
+const BATCH: usize = 2048;
 
 /// What reaches the thread.
 pub enum Letter {
     /// A connection opens and says where it hears.
     Open(SessionId, Mailslot),
-    Request(SessionId, Request),
-}
-
-/// The thread's side of a session.
-pub struct Mailslot {
-    events: mpsc::Sender<Event>,
-    left_out: Arc<LeftOut>,
-}
-
-/// The session's side: its events, and whether some had to be left out because it was too slow to take them.
-pub struct Inbox {
-    pub events: mpsc::Receiver<Event>,
-    left_out: Arc<LeftOut>,
-}
-
-/// What a session that is too slow was not told.
-#[derive(Default)]
-struct LeftOut {
-    /// Something that it can ask for.
-    missed: AtomicBool,
-    /// Something that nobody will tell it again.
-    lost: AtomicBool,
+    /// What a session asks, in order: at most [`REQUESTS_PER_LETTER`].
+    Requests(SessionId, Vec<Request>),
+    /// A connection is over.
+    Gone(SessionId),
 }
 
 /// The way to the post office, for connections.
 pub type Counter = mpsc::Sender<Letter>;
-
-/// A session's two ends of its way back.
-pub fn mailslot() -> (Mailslot, Inbox) {
-    let (sender, events) = mpsc::channel(EVENTS);
-    let left_out = Arc::new(LeftOut::default());
-    (Mailslot { events: sender, left_out: left_out.clone() }, Inbox { events, left_out })
-}
 
 /// Starts the thread. It ends when all counters are dropped, or with the error that makes the store unreliable.
 pub fn start<S: Store + 'static>(
@@ -72,55 +45,32 @@ pub fn start<S: Store + 'static>(
 
 fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>) -> Result<(), StoreError> {
     let mut slots: HashMap<SessionId, Mailslot> = HashMap::new();
-    let mut arrived = Vec::with_capacity(BATCH);
-    while letters.blocking_recv_many(&mut arrived, BATCH) > 0 {
-        let mut batch = Vec::with_capacity(arrived.len());
-        let mut gone = Vec::new();
-        for letter in arrived.drain(..) {
+    let (mut batch, mut gone, mut to_wake) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(first) = letters.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(letter) = next {
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
-                Letter::Request(session, request) => {
-                    if matches!(request, Request::Gone) {
-                        gone.push(session);
-                    }
-                    batch.push((session, request));
+                Letter::Requests(session, requests) => {
+                    batch.extend(requests.into_iter().map(|request| (session, request)));
+                }
+                Letter::Gone(session) => {
+                    batch.push((session, Request::Gone));
+                    gone.push(session);
                 }
             }
+            next = if batch.len() < BATCH { letters.try_recv().ok() } else { None };
         }
-        for (session, event) in office.handle(batch, Timestamp::from_system(SystemTime::now()))? {
-            if let Some(slot) = slots.get(&session) {
-                slot.put(event);
+        for (session, event) in office.handle(std::mem::take(&mut batch), Timestamp::from_system(SystemTime::now()))? {
+            if let Some(slot) = slots.get(&session)
+                && slot.put(event)
+            {
+                to_wake.push(session);
             }
         }
-        gone.iter().for_each(|session| drop(slots.remove(session)));
+        // Whoever has got something is woken when everything is there.
+        to_wake.drain(..).filter_map(|session| slots.get(&session)).for_each(Mailslot::wake);
+        gone.drain(..).for_each(|session| drop(slots.remove(&session)));
     }
     Ok(())
-}
-
-impl Mailslot {
-    /// Hands an event over without ever waiting. A session that is slow misses what it can ask for later. There is always
-    /// room for answers, which follows from the windows that sessions enforce; but not for what a person's other devices
-    /// do with rooms and names all the while.
-    fn put(&self, event: Event) {
-        if event.can_be_missed() {
-            if self.events.capacity() < EVENTS / 2 || self.events.try_send(event).is_err() {
-                self.left_out.missed.store(true, Ordering::Release);
-            }
-        } else if self.events.try_send(event).is_err() {
-            self.left_out.lost.store(true, Ordering::Release);
-        }
-    }
-}
-
-impl Inbox {
-    /// Whether events were left out since the last time this was asked.
-    pub fn take_missed(&self) -> bool {
-        let missed = &self.left_out.missed;
-        missed.load(Ordering::Relaxed) && missed.swap(false, Ordering::Acquire)
-    }
-
-    /// Whether something was left out that cannot be asked for: the session has to begin anew.
-    pub fn has_lost(&self) -> bool {
-        self.left_out.lost.load(Ordering::Acquire)
-    }
 }

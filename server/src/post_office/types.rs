@@ -5,7 +5,8 @@ use std::sync::Arc;
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Message, Name, Outcome, Seq, Submission};
 
-use crate::store::{Login, Stored};
+use super::Changes;
+use crate::store::{Login, Run};
 
 /// A connection, for as long as it lasts. Those made later have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +51,7 @@ pub enum Request {
 /// What the post office tells a session.
 #[derive(Clone, Debug)]
 pub enum Event {
-    LoggedIn(Login),
+    LoggedIn(Box<Login>),
     /// As many clients as are allowed are here already.
     Full,
     /// The same device has logged in on another connection, which takes this one's place.
@@ -59,18 +60,18 @@ pub enum Event {
         counter: u64,
         outcomes: Vec<Outcome>,
     },
-    /// A new entry of a mailbox that the session has resumed.
-    Entry(Stored),
+    /// New entries of a mailbox that the session has resumed.
+    Entries(Run),
     /// What the session fetched; nothing where it has seen all that there is.
     Page {
         mailbox: MailboxId,
-        entries: Vec<Stored>,
+        entries: Vec<Run>,
     },
     People {
         people: Vec<Person>,
         more: bool,
     },
-    Presence(Arc<Vec<Person>>),
+    Presence(Arc<Changes>),
     ReadNoted {
         mailbox: MailboxId,
         seqs: Vec<Seq>,
@@ -120,16 +121,9 @@ pub enum Event {
     },
 }
 
-impl Request {
-    /// Whether it asks for something that the store has, and changes nothing.
-    pub fn only_reads(&self) -> bool {
-        matches!(self, Request::Fetch { .. } | Request::People { .. } | Request::Rooms { .. } | Request::Members { .. })
-    }
-}
-
 impl Event {
     /// Whether a session that misses this event can ask for its content later.
     pub fn can_be_missed(&self) -> bool {
-        matches!(self, Event::Entry(_) | Event::Presence(_) | Event::Member { .. })
+        matches!(self, Event::Entries(_) | Event::Presence(_) | Event::Member { .. })
     }
 }

@@ -1,7 +1,7 @@
 //! The door through which a client comes: what its frames look like, and what its proof is bound to.
 
 use malote_common::codec::{self, Encoding, FrameError};
-use malote_common::frame::{ServerFrame, delivery_body};
+use malote_common::frame::{ServerFrame, append_delivery};
 use malote_common::hello::{Challenge, Hello, NotAnOpening};
 use malote_common::{MailboxId, Seq, login};
 
@@ -44,12 +44,12 @@ impl Door {
         }
     }
 
-    /// The body of a [`ServerFrame::Delivery`] around an entry as it lies in the store.
-    pub fn delivery(&self, mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Result<Vec<u8>, FrameError> {
+    /// Appends a [`ServerFrame::Delivery`] around an entry as it lies in the store.
+    pub fn deliver(&self, wire: &mut Vec<u8>, mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Result<(), FrameError> {
         match self {
-            Door::Program { .. } => delivery_body(mailbox, seq, entry),
+            Door::Program { .. } => append_delivery(wire, mailbox, seq, entry),
             Door::Browser { .. } => {
-                Encoding::Json.encode(&ServerFrame::Delivery { mailbox, seq, entry: codec::decode(entry)? })
+                Encoding::Json.append(wire, &ServerFrame::Delivery { mailbox, seq, entry: codec::decode(entry)? })
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod active;
 mod door;
+mod outgoing;
 mod requests;
 
 use std::collections::VecDeque;
@@ -18,9 +19,10 @@ use malote_common::limits;
 
 use crate::post_office::{Event, Request};
 use crate::rate::Allowances;
-use crate::store::{Login, Stored};
+use crate::store::{Login, Run};
 use active::{Active, List};
 pub use door::Door;
+use outgoing::WriteBuffer;
 
 /// Bytes that may wait for the peer to read them before deliveries stop and the store keeps the rest. Deliveries go on
 /// when half of it is gone.
@@ -44,7 +46,7 @@ pub struct Session {
     nonce: [u8; 32],
     allowances: Allowances,
     incoming: FrameBuffer,
-    outgoing: Vec<u8>,
+    outgoing: WriteBuffer,
     outputs: VecDeque<Output>,
     heard_at: Instant,
     /// Since when a ping has been under way.
@@ -72,7 +74,7 @@ impl Session {
             nonce,
             allowances,
             incoming: FrameBuffer::default(),
-            outgoing: Vec::new(),
+            outgoing: WriteBuffer::default(),
             outputs: VecDeque::new(),
             heard_at: now,
             pinged_at: None,
@@ -84,14 +86,16 @@ impl Session {
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
         self.heard_at = now;
         self.pinged_at = None;
-        self.incoming.extend(bytes);
+        let mut incoming = std::mem::take(&mut self.incoming);
+        incoming.extend(bytes);
         while let Some(allowed) = self.allowed() {
-            match self.incoming.next_frame(allowed) {
-                Ok(Some(body)) => self.frame(&body, now),
-                Ok(None) => return,
+            match incoming.next_frame(allowed) {
+                Ok(Some(body)) => self.frame(body, now),
+                Ok(None) => break,
                 Err(_) => return self.close(Closing::ProtocolError),
             }
         }
+        self.incoming = incoming;
     }
 
     /// One frame's body came from the peer, over something that keeps frames apart by itself.
@@ -118,20 +122,20 @@ impl Session {
     pub fn event(&mut self, event: Event) {
         match (event, &mut self.state) {
             (_, State::Closed) => {}
-            (Event::LoggedIn(login), State::LoggingIn) => self.welcome(login),
+            (Event::LoggedIn(login), State::LoggingIn) => self.welcome(*login),
             (Event::Full, _) => self.close(Closing::ServerFull),
             (Event::Superseded, _) => self.close(Closing::Superseded),
             (Event::Outcomes { counter, outcomes }, State::Active(active)) => {
                 active.unanswered = active.unanswered.saturating_sub(1);
                 self.send(&ServerFrame::Outcomes { counter, outcomes });
             }
-            (Event::Entry(stored), State::Active(_)) => self.deliver(stored),
+            (Event::Entries(run), State::Active(_)) => self.deliver(&run),
             (Event::Page { mailbox, entries }, State::Active(active)) => {
                 active.feeds.fetched(mailbox);
                 if let Some(feed) = active.feeds.get(mailbox) {
                     feed.behind |= !entries.is_empty();
                 }
-                entries.into_iter().for_each(|stored| self.deliver(stored));
+                entries.iter().for_each(|run| self.deliver(run));
                 self.catch_up();
             }
             (Event::People { people, more }, State::Active(active)) => {
@@ -181,11 +185,8 @@ impl Session {
                 active.reading = active.reading.saturating_sub(1);
                 self.send(&ServerFrame::ReadNoted { mailbox, seqs });
             }
-            (Event::Presence(people), State::Active(_)) => {
-                // A crowd that arrives at once is told in pieces, each within a frame.
-                for people in people.chunks(limits::PEOPLE_PER_PAGE) {
-                    self.send(&ServerFrame::Presence { people: people.to_vec() });
-                }
+            (Event::Presence(changes), State::Active(_)) => {
+                self.outgoing.end().extend_from_slice(changes.frames(self.door.encoding()));
             }
             _ => {}
         }
@@ -238,16 +239,12 @@ impl Session {
 
     /// The bytes to write to the peer.
     pub fn transmit(&self) -> &[u8] {
-        &self.outgoing
+        self.outgoing.waiting()
     }
 
     /// That many of them were written.
     pub fn transmitted(&mut self, bytes: usize) {
-        self.outgoing.drain(..bytes);
-        if self.outgoing.is_empty() {
-            // An idle connection holds no buffer.
-            self.outgoing = Vec::new();
-        }
+        self.outgoing.advance(bytes);
         if self.has_room()
             && let State::Active(active) = &mut self.state
             && std::mem::take(&mut active.left_out)
@@ -316,7 +313,7 @@ impl Session {
             false => Challenge::Refused { versions: vec![VERSION] },
         };
         match self.door.challenge(&challenge) {
-            Ok(body) => codec::write_frame(&mut self.outgoing, &body),
+            Ok(body) => codec::write_frame(self.outgoing.end(), &body),
             Err(error) => unreachable!("a frame of our own is over the limit: {error}"),
         }
         if accepted {
@@ -341,25 +338,25 @@ impl Session {
         self.state = State::Active(Box::new(Active::new(login)));
     }
 
-    /// Sends an entry if it is the next one and the peer keeps up; otherwise it stays in the store for now.
-    fn deliver(&mut self, stored: Stored) {
+    /// Sends those entries that are the next ones, while the peer keeps up; the others stay in the store for now.
+    fn deliver(&mut self, run: &Run) {
         let State::Active(active) = &mut self.state else { return };
-        let Some(feed) = active.feeds.get(stored.mailbox) else { return };
-        let Some(sent) = feed.sent else { return };
-        if stored.seq <= sent {
-            return;
-        }
-        if stored.seq != sent + 1 || self.outgoing.len() >= OUTGOING_BYTES {
-            feed.behind = true;
-            return;
-        }
-        match self.door.delivery(stored.mailbox, stored.seq, &stored.entry) {
-            Ok(body) => {
-                feed.sent = Some(stored.seq);
-                codec::write_frame(&mut self.outgoing, &body);
+        let Some(feed) = active.feeds.get(run.mailbox) else { return };
+        let Some(mut sent) = feed.sent else { return };
+        for (seq, entry) in run.iter() {
+            if seq <= sent {
+                continue;
             }
-            Err(_) => self.close(Closing::StoreFailed),
+            if seq != sent + 1 || self.outgoing.len() >= OUTGOING_BYTES {
+                feed.behind = true;
+                break;
+            }
+            if self.door.deliver(self.outgoing.end(), run.mailbox, seq, entry).is_err() {
+                return self.close(Closing::StoreFailed);
+            }
+            sent = seq;
         }
+        feed.sent = Some(sent);
     }
 
     /// Asks for the next page where there may be one and there is room for it.
@@ -397,8 +394,8 @@ impl Session {
     }
 
     fn send(&mut self, frame: &ServerFrame) {
-        match self.door.encoding().encode(frame) {
-            Ok(body) => codec::write_frame(&mut self.outgoing, &body),
+        match self.door.encoding().append(self.outgoing.end(), frame) {
+            Ok(()) => {}
             Err(error) => unreachable!("a frame of our own is over the limit: {error}"),
         }
     }

@@ -9,8 +9,6 @@ mod names;
 mod run;
 pub mod sqlite;
 
-use std::sync::Arc;
-
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, Epoch, MailboxId, Message, Name, Outcome, Seq, Submission, Timestamp};
 
@@ -54,10 +52,10 @@ pub struct PersonId(pub u64);
 /// `contract::check` holds every backend to this.
 pub trait Store: Send {
     /// Carries out a batch as one transaction; `answers[i]` belongs to `batch[i]`.
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError>;
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError>;
 
     /// Entries of a mailbox behind `after`, in order: as many as fit into `max_bytes`, and at least one if there is one.
-    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError>;
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError>;
 
     /// Up to `limit` people with numbers above `after`, in order. `connected` is false: a store does not know.
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError>;
@@ -94,19 +92,25 @@ pub enum Operation {
     Post { room: MailboxId, from: Name, message: Message },
 }
 
+/// What came of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// One for each operation.
+    pub answers: Vec<Answer>,
+    /// The new entries: one run for each mailbox that got any.
+    pub appended: Vec<Run>,
+}
+
 /// What came of an [`Operation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     LoggedIn(Login),
-    /// One outcome per target, and the entries that were appended.
+    /// One outcome per target.
     Submitted {
         outcomes: Vec<Outcome>,
-        appended: Vec<Stored>,
     },
-    /// For [`Operation::Acknowledge`], [`Operation::Read`] and [`Operation::Post`]: the entries that were appended.
-    Noted {
-        appended: Vec<Stored>,
-    },
+    /// For [`Operation::Acknowledge`], [`Operation::Read`] and [`Operation::Post`].
+    Noted,
     /// The name to show from now on.
     Named(Name),
     NameRefused(NameRefusal),
@@ -142,14 +146,6 @@ pub struct Login {
     pub is_new: bool,
     /// The rooms that the person is in.
     pub rooms: Vec<Membership>,
-}
-
-/// An entry as it is stored: an encoded [`malote_common::Entry`], shared by all who read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    pub mailbox: MailboxId,
-    pub seq: Seq,
-    pub entry: Arc<[u8]>,
 }
 
 /// Why a store could not do what it was asked.

@@ -17,6 +17,13 @@ pub struct Run {
 }
 
 impl Run {
+    /// A single entry.
+    pub fn of_one(mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Run {
+        let mut bytes = Vec::with_capacity(codec::HEADER_BYTES + entry.len());
+        codec::write_frame(&mut bytes, entry);
+        Run { mailbox, first: seq, last: seq, bytes: bytes.into() }
+    }
+
     /// The entries with their numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Seq, &[u8])> {
         (self.first..=self.last).zip(codec::frames(&self.bytes))

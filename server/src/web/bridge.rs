@@ -13,9 +13,9 @@ use tracing::{debug, warn};
 use super::chat::Hub;
 use crate::connection::Context;
 use crate::listener::stopped;
-use crate::post_office::thread::{Counter, Inbox, Letter, mailslot};
-use crate::post_office::{Event, Request, SessionId};
-use crate::store::Stored;
+use crate::post_office::thread::{Counter, Letter};
+use crate::post_office::{Event, Inbox, Request, SessionId, mailslot};
+use crate::store::Run;
 
 /// The room that `/chat` is, without its sign.
 const ROOM: &str = "chat";
@@ -59,8 +59,8 @@ pub async fn open(id: SessionId, context: &Context) -> (Door, Bridge) {
     let mut bridge = Bridge { id, counter: counter.clone(), inbox, room: None };
     bridge.ask_for_room().await;
     // The post office takes nothing from a session that is not in the room yet.
-    if let Ok(Some(event)) = timeout(OPENING_TIME, bridge.inbox.events.recv()).await {
-        bridge.opened(event);
+    if let Ok(Some(mail)) = timeout(OPENING_TIME, bridge.inbox.take()).await {
+        mail.events.into_iter().for_each(|event| bridge.opened(event));
     } else {
         warn!("the room of the visitors cannot be opened yet; what they say is not kept");
     }
@@ -80,7 +80,7 @@ impl Door {
         let from = speaker.get_or_insert_with(name).clone();
         match message(room, text) {
             Ok(message) => {
-                let letter = Letter::Request(self.id, Request::Post { from, message });
+                let letter = Letter::Requests(self.id, vec![Request::Post { from, message }]);
                 // Fails only where the post office has ended, and the server with it.
                 let _ = self.counter.send(letter).await;
             }
@@ -100,28 +100,30 @@ impl Bridge {
     pub async fn run(mut self, hub: Arc<Hub>, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                event = self.inbox.events.recv() => match event {
-                    Some(event) => self.take(event, &hub).await,
+                mail = self.inbox.take() => match mail {
+                    Some(mail) => {
+                        for event in mail.events {
+                            self.take(event, &hub).await;
+                        }
+                        if mail.missed {
+                            self.fetch().await;
+                        }
+                    }
                     None => return,
                 },
                 () = tokio::time::sleep(OPENING_TIME), if self.room.is_none() => self.ask_for_room().await,
                 () = stopped(&mut stopping) => return,
-            }
-            if self.inbox.take_missed() {
-                self.fetch().await;
             }
         }
     }
 
     async fn take(&mut self, event: Event, hub: &Hub) {
         match (event, &mut self.room) {
-            (Event::Entry(stored), Some(room)) if !room.fetching && stored.seq == room.seen + 1 => {
-                room.tell(&stored, hub)
-            }
-            (Event::Entry(stored), Some(room)) if stored.seq > room.seen => self.fetch().await,
+            (Event::Entries(run), Some(room)) if !room.fetching && run.first <= room.seen + 1 => room.tell(&run, hub),
+            (Event::Entries(run), Some(room)) if run.last > room.seen => self.fetch().await,
             (Event::Page { entries, .. }, Some(room)) => {
                 room.fetching = false;
-                entries.iter().for_each(|stored| room.tell(stored, hub));
+                entries.iter().for_each(|run| room.tell(run, hub));
                 if !entries.is_empty() {
                     self.fetch().await;
                 }
@@ -153,25 +155,24 @@ impl Bridge {
 
     async fn ask(&self, request: Request) {
         // Fails only where the post office has ended; then there is no further event either.
-        let _ = self.counter.send(Letter::Request(self.id, request)).await;
+        let _ = self.counter.send(Letter::Requests(self.id, vec![request])).await;
     }
 }
 
 impl Room {
-    fn tell(&mut self, stored: &Stored, hub: &Hub) {
-        if stored.seq <= self.seen {
-            return;
+    fn tell(&mut self, run: &Run, hub: &Hub) {
+        for (seq, entry) in run.iter().filter(|(seq, _)| *seq > self.seen) {
+            match codec::decode(entry) {
+                // What visitors said has reached the others already.
+                Ok(Entry::Message { number: None, .. } | Entry::Receipt(_)) => {}
+                Ok(Entry::Message { from, message, .. }) => match codec::decode(&message.content) {
+                    Ok(content) => hub.tell(&line(&from, &content).into()),
+                    Err(error) => debug!(%error, "a message in the visitors' room cannot be shown to them"),
+                },
+                Err(error) => debug!(seq, %error, "an entry of the visitors' room cannot be read"),
+            }
         }
-        self.seen = stored.seq;
-        match codec::decode(&stored.entry) {
-            // What visitors said has reached the others already.
-            Ok(Entry::Message { number: None, .. } | Entry::Receipt(_)) => {}
-            Ok(Entry::Message { from, message, .. }) => match codec::decode(&message.content) {
-                Ok(content) => hub.tell(&line(&from, &content).into()),
-                Err(error) => debug!(%error, "a message in the visitors' room cannot be shown to them"),
-            },
-            Err(error) => debug!(%error, "an entry of the visitors' room cannot be read"),
-        }
+        self.seen = self.seen.max(run.last);
     }
 }
 

@@ -13,7 +13,7 @@ use malote_common::{
 use malote_server::post_office::{Event, Request};
 use malote_server::rate::{Allowances, Rate};
 use malote_server::session::{Door, Output, Session};
-use malote_server::store::{Login, PersonId, Stored};
+use malote_server::store::{Login, PersonId, Run};
 
 pub const EXPORTER: [u8; 32] = [1; 32];
 pub const NONCE: [u8; 32] = [2; 32];
@@ -71,7 +71,7 @@ impl Table {
             is_new: true,
             rooms: self.rooms.clone(),
         };
-        self.session.event(Event::LoggedIn(login));
+        self.session.event(Event::LoggedIn(Box::new(login)));
         self.say(&ClientFrame::Resume { mailbox: OWN, epoch: EPOCH, after: 0 });
         let asked = self.asked();
         let expected = [Request::Resume { mailbox: OWN, after: 0 }, Request::Fetch { mailbox: OWN, after: 0 }];
@@ -105,7 +105,7 @@ impl Table {
         let mut frames = Vec::new();
         while let Some(body) = self.heard.next_frame(limits::FRAME_BYTES).unwrap() {
             // The challenge is not a frame of this kind.
-            frames.extend(codec::decode(&body).ok());
+            frames.extend(codec::decode(body).ok());
         }
         frames
     }
@@ -149,8 +149,8 @@ pub fn submission(counter: u64, since: u64) -> Submission {
     Submission { counter, since, targets: vec![0], message }
 }
 
-pub fn stored(seq: u64, bytes: usize) -> Stored {
+pub fn run(seq: u64, bytes: usize) -> Run {
     let message = Message { content: vec![0; bytes], ..submission(1, 1).message };
     let entry = Entry::Message { from: Name::given(1), number: Some(1), accepted_at: Timestamp(0), message };
-    Stored { mailbox: OWN, seq, entry: codec::encode(&entry).unwrap().into() }
+    Run::of_one(OWN, seq, &codec::encode(&entry).unwrap())
 }

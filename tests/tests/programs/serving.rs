@@ -91,6 +91,15 @@ fn a_configuration_file_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn nobody_on_another_computer_is_served_without_encryption() {
+    let data = tempfile::tempdir().unwrap();
+    for (flags, address) in [(&["--listen", "0.0.0.0:0"] as &[_], "0.0.0.0:0"), (&["--lan"], "0.0.0.0:44765")] {
+        let arguments = [flags, &["--plaintext", "--data", text(data.path())]].concat();
+        refused_in_both_languages(&arguments, "server-plaintext-refused", &[("address", address.into())]);
+    }
+}
+
+#[test]
 fn wrong_usage_is_status_2() {
     run_server(&["--no-such-flag"]).expect_status(2);
     run_server(&["--listen", "nowhere"]).expect_status(2);

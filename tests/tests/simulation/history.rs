@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use malote_common::frame::{Membership, RoomRefusal};
 use malote_common::{Address, MailboxId, Name, Outcome, Seq, limits};
-use malote_server::store::{Answer, Login, Operation, Stored};
+use malote_server::store::{Answer, Login, Operation, Run};
 
 #[derive(Clone, Debug, Default)]
 pub struct History {
     people: BTreeMap<u64, Known>,
     /// By folded name.
     rooms: BTreeMap<String, MailboxId>,
+    /// The newest entry of each mailbox, as far as the answers tell: a batch's receipts are in none.
     last_seqs: BTreeMap<MailboxId, Seq>,
+    /// The same, from the entries themselves.
+    ends: BTreeMap<MailboxId, Seq>,
     stays: BTreeMap<(MailboxId, u64), Vec<Stay>>,
     /// The first answer that contradicts what was answered before.
     contradiction: Option<String>,
@@ -84,15 +87,14 @@ impl History {
     pub fn note(&mut self, operation: &Operation, answer: &Answer, again: bool) {
         let is_right = match (operation, answer) {
             (Operation::Login { .. }, Answer::LoggedIn(login)) => self.logged_in(login),
-            (Operation::Submit { author, submission, .. }, Answer::Submitted { outcomes, appended }) => {
+            (Operation::Submit { author, submission, .. }, Answer::Submitted { outcomes }) => {
                 let expected = submission.recipients().map(|to| self.expected(author.0, to));
                 let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::OutOfTurn | Outcome::Invalid);
                 let are_right = expected
                     .zip(outcomes)
                     .all(|(expected, outcome)| again || is_refused(outcome) || expected == without_seq(*outcome));
-                self.append(appended) && are_right
+                (again || self.number(outcomes)) && are_right
             }
-            (_, Answer::Noted { appended }) => self.append(appended),
             (Operation::TakeName { person, .. }, Answer::Named(name)) => self.named(person.0, name),
             (Operation::Enter { person, room, create }, Answer::Entered { membership, created, changed }) => {
                 let existed = self.rooms.insert(room.folded(), membership.mailbox).is_some();
@@ -168,13 +170,41 @@ impl History {
         is_free
     }
 
-    fn append(&mut self, appended: &[Stored]) -> bool {
-        let mut follows = |stored: &Stored| {
-            let last = self.last_seqs.entry(stored.mailbox).or_default();
-            *last += 1;
-            *last == stored.seq
+    /// Takes in what an answer tells of new entries: those of a room follow each other, those of a person come after the
+    /// ones before.
+    fn number(&mut self, outcomes: &[Outcome]) -> bool {
+        let rooms: BTreeSet<MailboxId> = self.rooms.values().copied().collect();
+        let accepted = outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Accepted { mailbox, seq } => Some((*mailbox, *seq)),
+            _ => None,
+        });
+        let mut follows = |(mailbox, seq): (MailboxId, Seq)| {
+            let last = self.last_seqs.insert(mailbox, seq).unwrap_or_default();
+            if rooms.contains(&mailbox) { seq == last + 1 } else { seq > last }
         };
-        appended.iter().all(&mut follows)
+        // Two of a message's targets may be the same mailbox.
+        accepted.collect::<BTreeSet<_>>().into_iter().all(&mut follows)
+    }
+
+    /// Takes in a batch's new entries: without a gap behind those before, and with all that the answers told of.
+    pub fn append(&mut self, appended: &[Run]) {
+        for run in appended {
+            let end = self.ends.entry(run.mailbox).or_default();
+            let follows = run.first == *end + 1 && run.iter().count() as u64 == run.last - *end;
+            *end = run.last;
+            if !follows && self.contradiction.is_none() {
+                self.contradiction = Some(format!("{run:?} does not follow, after {self:?}"));
+            }
+        }
+        let is_covered = self.last_seqs.iter().all(|(mailbox, last)| *last <= self.end(*mailbox));
+        if !is_covered && self.contradiction.is_none() {
+            self.contradiction = Some(format!("some entries are missing, after {self:?}"));
+        }
+        self.last_seqs.clone_from(&self.ends);
+    }
+
+    fn end(&self, mailbox: MailboxId) -> Seq {
+        self.ends.get(&mailbox).copied().unwrap_or_default()
     }
 
     /// What must come of something for this address now.

@@ -11,7 +11,7 @@ use malote_server::post_office::{Event, PostOffice, Request, SessionId};
 use malote_server::rate::{Allowances, Rate};
 use malote_server::session::{Door, Output, Session};
 use malote_server::store::sqlite::SqliteStore;
-use malote_server::store::{Answer, Operation, PersonId, Store, StoreError, Stored};
+use malote_server::store::{Answer, Committed, Operation, PersonId, Run, Store, StoreError};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -352,17 +352,18 @@ struct WatchedStore {
 }
 
 impl Store for WatchedStore {
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
         let mut disk = self.disk.lock().unwrap();
         if disk.is_full_for(batch) {
             return Err(StoreError::Full);
         }
-        let answers = self.store.commit(batch, now)?;
-        batch.iter().zip(&answers).for_each(|(operation, answer)| disk.note(operation, answer));
-        Ok(answers)
+        let committed = self.store.commit(batch, now)?;
+        batch.iter().zip(&committed.answers).for_each(|(operation, answer)| disk.note(operation, answer));
+        disk.history.append(&committed.appended);
+        Ok(committed)
     }
 
-    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
         self.store.entries(mailbox, after, max_bytes)
     }
 

@@ -7,7 +7,7 @@ use malote_client::Problem;
 use malote_common::address::EVERYBODY;
 use malote_common::{Content, Entry, MailboxId, Seq, codec};
 use malote_server::rate::Rate;
-use malote_server::store::Store;
+use malote_server::store::{Run, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -387,15 +387,15 @@ fn home() -> tempfile::TempDir {
 fn messages(store: &mut impl Store, mailbox: MailboxId) -> Result<Vec<(Seq, Received)>, String> {
     let entries = store.entries(mailbox, 0, usize::MAX).map_err(|error| error.to_string())?;
     let mut messages = Vec::new();
-    for (stored, expected) in entries.iter().zip(1..) {
-        if stored.seq != expected {
-            return Err(format!("{mailbox:?} has {} in the place of {expected}", stored.seq));
+    for ((seq, entry), expected) in entries.iter().flat_map(Run::iter).zip(1..) {
+        if seq != expected {
+            return Err(format!("{mailbox:?} has {seq} in the place of {expected}"));
         }
-        if let Entry::Message { from, number, message, .. } = codec::decode(&stored.entry).map_err(|e| e.to_string())? {
+        if let Entry::Message { from, number, message, .. } = codec::decode(entry).map_err(|e| e.to_string())? {
             let Content { subject, body } = codec::decode(&message.content).map_err(|e| e.to_string())?;
             let number = number.ok_or("a message is nobody's")?;
             let from = from.to_string();
-            messages.push((stored.seq, Received { id: message.id, from, number, subject, body, opened: false }));
+            messages.push((seq, Received { id: message.id, from, number, subject, body, opened: false }));
         }
     }
     Ok(messages)

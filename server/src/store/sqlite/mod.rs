@@ -11,7 +11,7 @@ use malote_common::{MailboxId, Name, Seq, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Answer, Operation, PersonId, Store, StoreError, Stored};
+use super::{Answer, Committed, Operation, PersonId, Run, Store, StoreError};
 
 mod people;
 mod posting;
@@ -68,14 +68,15 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Vec<Answer>, StoreError> {
-        let tx = Batch { tx: self.connection.transaction()?, now };
+    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
+        let tx = Batch { tx: self.connection.transaction()?, now, appended: Default::default() };
         let answers = batch.iter().map(|operation| tx.carry_out(operation)).collect::<Result<Vec<_>, _>>()?;
+        let appended = runs(tx.appended.take());
         tx.tx.commit()?;
-        Ok(answers)
+        Ok(Committed { answers, appended })
     }
 
-    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Stored>, StoreError> {
+    fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
         let mut statement =
             self.connection.prepare_cached("SELECT seq, body FROM entry WHERE mailbox = ? AND seq > ? ORDER BY seq")?;
         let mut rows = statement.query(params![number(mailbox.0), number(after)])?;
@@ -88,7 +89,7 @@ impl Store for SqliteStore {
             }
             entries.push(Stored { mailbox, seq: row.get::<_, i64>(0)? as u64, entry: Arc::from(body) });
         }
-        Ok(entries)
+        Ok(runs(entries))
     }
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
@@ -104,10 +105,27 @@ impl Store for SqliteStore {
     }
 }
 
+pub struct Stored {
+    pub mailbox: MailboxId,
+    pub seq: Seq,
+    pub entry: Arc<[u8]>,
+}
+
+fn runs(entries: Vec<Stored>) -> Vec<Run> {
+    let mut runs: std::collections::BTreeMap<MailboxId, (Seq, Seq, Vec<u8>)> = Default::default();
+    for Stored { mailbox, seq, entry } in entries {
+        let run = runs.entry(mailbox).or_insert((seq, seq, Vec::new()));
+        run.1 = seq;
+        malote_common::codec::write_frame(&mut run.2, &entry);
+    }
+    runs.into_iter().map(|(mailbox, (first, last, bytes))| Run { mailbox, first, last, bytes: bytes.into() }).collect()
+}
+
 /// One transaction, with the operations that it can carry out.
 struct Batch<'a> {
     tx: Transaction<'a>,
     now: Timestamp,
+    appended: std::cell::RefCell<Vec<Stored>>,
 }
 
 impl Batch<'_> {

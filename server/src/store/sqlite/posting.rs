@@ -6,8 +6,8 @@ use std::sync::Arc;
 use malote_common::{Address, DeviceId, Entry, MailboxId, Name, Outcome, Receipt, Seq, Submission, codec, limits};
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Answer, PersonId, StoreError, Stored};
-use super::{Batch, number, stored_name, unexpected};
+use super::super::{Answer, PersonId, StoreError};
+use super::{Batch, Stored, number, stored_name, unexpected};
 
 /// What is known of a device.
 struct Device {
@@ -20,7 +20,7 @@ struct Device {
 
 impl Batch<'_> {
     pub fn submit(&self, author: PersonId, device: DeviceId, submission: &Submission) -> Result<Answer, StoreError> {
-        let answered = |outcomes| Ok(Answer::Submitted { outcomes, appended: Vec::new() });
+        let answered = |outcomes| Ok(Answer::Submitted { outcomes });
         if let Some(refusal) = submission.refusal() {
             return answered(vec![refusal; submission.targets.len()]);
         }
@@ -46,7 +46,7 @@ impl Batch<'_> {
             }
             _ => {}
         }
-        let (outcomes, appended) = self.deliver(author, submission)?;
+        let outcomes = self.deliver(author, submission)?;
         let stored = codec::encode(&outcomes).map_err(unexpected)?;
         self.tx
             .prepare_cached("REPLACE INTO answer (device, slot, counter, message, outcomes) VALUES (?, ?, ?, ?, ?)")?
@@ -60,11 +60,11 @@ impl Batch<'_> {
                 outcomes.iter().any(|outcome| outcome.is_temporary()),
                 device
             ])?;
-        Ok(Answer::Submitted { outcomes, appended })
+        Ok(Answer::Submitted { outcomes })
     }
 
     /// Appends the message to each target's mailbox, once where two targets are the same person.
-    fn deliver(&self, author: PersonId, submission: &Submission) -> Result<(Vec<Outcome>, Vec<Stored>), StoreError> {
+    fn deliver(&self, author: PersonId, submission: &Submission) -> Result<Vec<Outcome>, StoreError> {
         let from: String = self
             .tx
             .prepare_cached("SELECT name FROM person WHERE number = ?")?
@@ -76,7 +76,7 @@ impl Batch<'_> {
             message: submission.message.clone(),
         };
         let entry: Arc<[u8]> = codec::encode(&entry).map_err(unexpected)?.into();
-        let (mut appended, mut outcomes): (Vec<Stored>, _) = (Vec::new(), Vec::new());
+        let (mut appended, mut outcomes): (Vec<(MailboxId, Seq)>, _) = (Vec::new(), Vec::new());
         for address in submission.recipients() {
             let (mailbox, receipts_to) = match self.destination(author, address)? {
                 Ok(destination) => destination,
@@ -85,18 +85,17 @@ impl Batch<'_> {
                     continue;
                 }
             };
-            let seq = match appended.iter().find(|stored| stored.mailbox == mailbox) {
-                Some(stored) => stored.seq,
+            let seq = match appended.iter().find(|stored| stored.0 == mailbox) {
+                Some(stored) => stored.1,
                 None => {
-                    let stored = self.append(mailbox, receipts_to, entry.clone())?;
-                    let seq = stored.seq;
-                    appended.push(stored);
+                    let seq = self.append(mailbox, receipts_to, entry.clone())?;
+                    appended.push((mailbox, seq));
                     seq
                 }
             };
             outcomes.push(Outcome::Accepted { mailbox, seq });
         }
-        Ok((outcomes, appended))
+        Ok(outcomes)
     }
 
     /// The mailbox that an address leads this author to, with who gets receipts for what is put there; or the refusal.
@@ -146,7 +145,7 @@ impl Batch<'_> {
     }
 
     /// Appends an entry. `author` is who gets receipts for it.
-    pub fn append(&self, mailbox: MailboxId, author: Option<PersonId>, entry: Arc<[u8]>) -> Result<Stored, StoreError> {
+    pub fn append(&self, mailbox: MailboxId, author: Option<PersonId>, entry: Arc<[u8]>) -> Result<Seq, StoreError> {
         let seq: i64 = self
             .tx
             .prepare_cached("UPDATE mailbox SET last_seq = last_seq + 1 WHERE id = ? RETURNING last_seq")?
@@ -154,7 +153,8 @@ impl Batch<'_> {
         self.tx
             .prepare_cached("INSERT INTO entry (mailbox, seq, author, body) VALUES (?, ?, ?, ?)")?
             .execute(params![number(mailbox.0), seq, author.map(|person| number(person.0)), &entry[..]])?;
-        Ok(Stored { mailbox, seq: seq as u64, entry })
+        self.appended.borrow_mut().push(Stored { mailbox, seq: seq as u64, entry });
+        Ok(seq as u64)
     }
 
     pub fn acknowledge(&self, mailbox: MailboxId, seq: Seq) -> Result<Answer, StoreError> {
@@ -164,7 +164,7 @@ impl Batch<'_> {
             .query_row([number(mailbox.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let seq = number(seq).min(last);
         if seq <= delivered {
-            return Ok(Answer::Noted { appended: Vec::new() });
+            return Ok(Answer::Noted);
         }
         let mut statement = self.tx.prepare_cached(
             "SELECT author, max(seq) FROM entry
@@ -177,15 +177,14 @@ impl Batch<'_> {
         self.tx
             .prepare_cached("UPDATE mailbox SET delivered = ? WHERE id = ?")?
             .execute(params![seq, number(mailbox.0)])?;
-        let receipts = newest.into_iter().map(|(author, seq)| {
+        for (author, seq) in newest {
             let receipt = Receipt::Delivered { mailbox, seq: seq as u64, at: self.now };
-            self.append_receipt(PersonId(author as u64), receipt)
-        });
-        Ok(Answer::Noted { appended: receipts.collect::<Result<_, _>>()? })
+            self.append_receipt(PersonId(author as u64), receipt)?;
+        }
+        Ok(Answer::Noted)
     }
 
     pub fn read(&self, mailbox: MailboxId, seqs: &[Seq]) -> Result<Answer, StoreError> {
-        let mut appended = Vec::new();
         for seq in seqs {
             let mut statement = self.tx.prepare_cached(
                 "UPDATE entry SET read = 1 WHERE mailbox = ? AND seq = ? AND author IS NOT NULL AND read = 0
@@ -194,13 +193,13 @@ impl Batch<'_> {
             let author = statement.query_row(params![number(mailbox.0), number(*seq)], |row| row.get::<_, i64>(0));
             if let Some(author) = author.optional()? {
                 let receipt = Receipt::Read { mailbox, seq: *seq, at: self.now };
-                appended.push(self.append_receipt(PersonId(author as u64), receipt)?);
+                self.append_receipt(PersonId(author as u64), receipt)?;
             }
         }
-        Ok(Answer::Noted { appended })
+        Ok(Answer::Noted)
     }
 
-    fn append_receipt(&self, author: PersonId, receipt: Receipt) -> Result<Stored, StoreError> {
+    fn append_receipt(&self, author: PersonId, receipt: Receipt) -> Result<Seq, StoreError> {
         let mailbox: i64 = self
             .tx
             .prepare_cached("SELECT mailbox FROM person WHERE number = ?")?

@@ -116,7 +116,8 @@ impl Batch<'_> {
         let entry =
             Entry::Message { from: from.clone(), number: None, accepted_at: self.now, message: message.clone() };
         let entry = codec::encode(&entry).map_err(unexpected)?;
-        Ok(Answer::Noted { appended: vec![self.append(room, None, entry.into())?] })
+        self.append(room, None, entry.into())?;
+        Ok(Answer::Noted)
     }
 
     /// Lets a newcomer into the room of everybody.
