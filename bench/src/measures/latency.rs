@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::pairs::{News, PATIENCE, Pairs};
-use super::{present, progress};
+use super::{Series, present, progress};
 use crate::machine::DiskProbe;
 use crate::peers::System;
-use crate::report::{Chapter, Row, Target, Unit};
+use crate::report::{Chapter, Target, Unit};
 use crate::stage::Stage;
 use crate::stats::{Spread, percentile};
 
@@ -30,6 +30,24 @@ const OVER_SYNC: f64 = 150e-6;
 /// What an outcome may take under half load, in seconds.
 const UNDER_LOAD: f64 = 10e-3;
 
+/// What an outcome may take in the short form, in times a sync of the disk: about three times what is usual.
+const CEILING: f64 = 6.0;
+
+/// Times that the disk is asked before a load.
+const PROBES: usize = 200;
+
+const ALL: [System; 6] = [
+    System::MalotePlaintext,
+    System::Malote,
+    System::JetStream,
+    System::JetStreamSynced,
+    System::Mosquitto,
+    System::Relay,
+];
+
+/// Those of the short form, and those for which there are targets.
+const FEW: [System; 2] = [System::MalotePlaintext, System::Malote];
+
 /// The percentiles of one kind of time in one round.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {
@@ -39,106 +57,83 @@ struct Shape {
 }
 
 /// What one round of one system found, in seconds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Round {
     outcome: Shape,
     delivery: Shape,
-    /// Only where messages go alone.
-    sync: Option<Shape>,
+    /// What the disk alone took meanwhile; under load, just before.
+    sync: Shape,
 }
 
 pub fn run(stage: &Stage) -> Result<Chapter> {
     let mut chapter = Chapter::new("Latency");
+    chapter.ratios = "× fdatasync p50".to_owned();
     chapter.explain(format!(
         "Bodies of {BODY_BYTES} bytes. *Alone*: one pair, one message at a time; between each two messages the same disk is \
          asked to sync a page that was appended to a file in the same folder (*fdatasync*). *Half load*: {PAIRS} pairs, \
          messages due at even distances at half of the throughput that the same server reached just before; a message's \
-         time begins when it was due. The generator never sleeps. Systems that do not answer have no outcome."
+         time begins when it was due, and the disk was asked before the load began. The generator never sleeps. Systems \
+         that do not answer have no outcome."
     ));
-    let wanted: &[System] = match stage.quick {
-        true => &[System::MalotePlaintext, System::Malote],
-        false => &[
-            System::MalotePlaintext,
-            System::Malote,
-            System::JetStream,
-            System::JetStreamSynced,
-            System::Mosquitto,
-            System::Relay,
-        ],
-    };
-    let systems = present(stage, wanted, &mut chapter);
-    let rounds = in_turn(stage, "alone", &systems, |system| alone(stage, system))?;
-    for (system, rounds) in &rounds {
-        describe("alone", *system, rounds, &mut chapter);
+    let systems = present(stage, if stage.quick { &FEW } else { &ALL }, &mut chapter);
+    let series = measure(stage, "alone", &systems, &mut chapter, |system| alone(stage, system))?;
+    if stage.quick {
+        let ratio = |round: &Round| round.outcome.p50 / round.sync.p50;
+        let ratio = series.numbers(ratio).spread(System::MalotePlaintext);
+        let text = format!("{}, alone: outcome p50 ≤ {CEILING} × fdatasync p50", System::MalotePlaintext);
+        chapter.targets.push(Target::at_most_times(text, ratio, CEILING));
+        return Ok(chapter);
     }
-    for system in [System::MalotePlaintext, System::Malote] {
-        let over = find(&rounds, system).and_then(|rounds| {
-            median(rounds.iter().filter_map(|round| Some(round.outcome.p50 - round.sync.as_ref()?.p50)))
-        });
+    for system in FEW {
+        let over = series.numbers(|round| round.outcome.p50 - round.sync.p50).spread(system);
         let text = format!("{system}, alone: outcome p50 − fdatasync p50 ≤ 150 µs");
         chapter.targets.push(Target::at_most(text, over, Unit::Time, OVER_SYNC));
     }
     let answering: Vec<System> = systems.into_iter().filter(|system| system.answers()).collect();
-    let rounds = in_turn(stage, "half load", &answering, |system| half_load(stage, system))?;
-    for (system, rounds) in &rounds {
-        describe("half load", *system, rounds, &mut chapter);
-    }
-    for system in [System::MalotePlaintext, System::Malote] {
-        let p99 = find(&rounds, system).and_then(|rounds| median(rounds.iter().map(|round| round.outcome.p99)));
+    let series = measure(stage, "half load", &answering, &mut chapter, |system| half_load(stage, system))?;
+    for system in FEW {
+        let p99 = series.numbers(|round| round.outcome.p99).spread(system);
         let text = format!("{system}, half load: outcome p99 ≤ 10 ms");
         chapter.targets.push(Target::at_most(text, p99, Unit::Time, UNDER_LOAD));
     }
     Ok(chapter)
 }
 
-type Rounds = Vec<(System, Vec<Round>)>;
-
-fn in_turn(
+/// Measures the systems in turn, with rows for each.
+fn measure(
     stage: &Stage,
-    what: &str,
+    case: &str,
     systems: &[System],
-    mut measure: impl FnMut(System) -> Result<Round>,
-) -> Result<Rounds> {
-    let mut rounds: Rounds = systems.iter().map(|system| (*system, Vec::new())).collect();
-    for number in 1..=stage.rounds {
-        for (system, rounds) in &mut rounds {
-            let round = measure(*system)?;
-            let Shape { p50, p99, .. } = if system.answers() { round.outcome } else { round.delivery };
-            let (p50, p99) = (Unit::Time.show(p50), Unit::Time.show(p99));
-            progress(format_args!("{what}, round {number} of {}: {system}: p50 {p50}, p99 {p99}", stage.rounds));
-            rounds.push(round);
-        }
+    chapter: &mut Chapter,
+    mut round: impl FnMut(System) -> Result<Round>,
+) -> Result<Series<Round>> {
+    let mut series = Series::in_turn(stage, case, systems, |system| {
+        let round = round(system)?;
+        let Shape { p50, p99, .. } = if system.answers() { round.outcome } else { round.delivery };
+        let [p50, p99, sync] = [p50, p99, round.sync.p50].map(|time| Unit::Time.show(time));
+        progress(format_args!("  p50 {p50}, p99 {p99}, fdatasync p50 {sync}"));
+        Ok(round)
+    })?;
+    for (system, rounds) in series.systems() {
+        describe(case, system, rounds, chapter);
     }
-    Ok(rounds)
-}
-
-fn find(rounds: &Rounds, system: System) -> Option<&[Round]> {
-    rounds.iter().find(|(other, _)| *other == system).map(|(_, rounds)| rounds.as_slice())
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    Spread::of(&values.collect::<Vec<_>>()).map(|spread| spread.median)
+    chapter.left_out.append(&mut series.failed);
+    Ok(series)
 }
 
 /// The rows of one system.
 fn describe(case: &str, system: System, rounds: &[Round], chapter: &mut Chapter) {
-    let kinds: [(&str, fn(&Round) -> Option<Shape>); 3] = [
-        ("outcome", |round| Some(round.outcome)),
-        ("delivery", |round| Some(round.delivery)),
-        ("fdatasync meanwhile", |round| round.sync),
-    ];
+    let kinds: [(&str, fn(&Round) -> Shape); 3] =
+        [("outcome", |round| round.outcome), ("delivery", |round| round.delivery), ("fdatasync", |round| round.sync)];
     for (kind, shape) in kinds.into_iter().filter(|(kind, _)| *kind != "outcome" || system.answers()) {
-        let shapes: Vec<Shape> = rounds.iter().filter_map(shape).collect();
-        let of = |part: fn(&Shape) -> f64| Spread::of(&shapes.iter().map(part).collect::<Vec<_>>());
-        let (Some(p50), Some(p99), Some(p999)) = (of(|s| s.p50), of(|s| s.p99), of(|s| s.p999)) else { continue };
-        chapter.rows.push(Row {
-            case: format!("{case}: {kind}, p50"),
-            system: system.to_string(),
-            value: p50,
-            unit: Unit::Time,
-            ratio: None,
-            remark: format!("p99 {}, p99.9 {}", Unit::Time.show(p99.median), Unit::Time.show(p999.median)),
-        });
+        let of = |part: fn(Shape) -> f64| -> Vec<f64> { rounds.iter().map(|round| part(shape(round))).collect() };
+        let median = |part| Spread::of(&of(part)).map_or(0.0, |spread| spread.median);
+        let (p99, p999) = (Unit::Time.show(median(|s| s.p99)), Unit::Time.show(median(|s| s.p999)));
+        let p50 = of(|s| s.p50);
+        let syncs: Vec<f64> = rounds.iter().map(|round| round.sync.p50).collect();
+        let remark = format!("p99 {p99}, p99.9 {p999}");
+        let case = format!("{case}: {kind}, p50");
+        chapter.row(&case, system, Spread::of(&p50), Unit::Time, Spread::of_ratios(&p50, &syncs), remark);
     }
 }
 
@@ -159,7 +154,7 @@ fn alone(stage: &Stage, system: System) -> Result<Round> {
         }
     }
     pairs.settle()?;
-    Ok(Round { outcome: shape(outcomes), delivery: shape(deliveries), sync: Some(shape(syncs)) })
+    Ok(Round { outcome: shape(outcomes), delivery: shape(deliveries), sync: shape(syncs) })
 }
 
 /// One message: the times to its outcome and to its delivery.
@@ -186,6 +181,8 @@ fn half_load(stage: &Stage, system: System) -> Result<Round> {
     pairs.flood(stage.warm_up())?;
     let rate = pairs.flood(stage.window())?.per_second / 2.0;
     pairs.settle()?;
+    let mut probe = DiskProbe::new(pairs.server().folder())?;
+    let syncs: Result<Vec<f64>> = (0..PROBES).map(|_| Ok(probe.sync()?.as_secs_f64())).collect();
     pairs.pump().spins = true;
     let mut pace = Paced::new(Instant::now(), rate);
     let end = Instant::now() + stage.window();
@@ -195,7 +192,7 @@ fn half_load(stage: &Stage, system: System) -> Result<Round> {
     }
     pairs.settle()?;
     ensure!(!pace.outcomes.is_empty(), "half of {rate:.0} messages a second were none in {:?}", stage.window());
-    Ok(Round { outcome: shape(pace.outcomes), delivery: shape(pace.deliveries), sync: None })
+    Ok(Round { outcome: shape(pace.outcomes), delivery: shape(pace.deliveries), sync: shape(syncs?) })
 }
 
 /// Messages that are due at even distances, one pair after the other.

@@ -64,6 +64,22 @@ pub struct Server {
 }
 
 impl System {
+    pub const ALL: [System; 8] = [
+        System::Malote,
+        System::MalotePlaintext,
+        System::JetStream,
+        System::JetStreamSynced,
+        System::NatsCore,
+        System::Mosquitto,
+        System::Chat,
+        System::Relay,
+    ];
+
+    /// Whether it is what all others are compared with.
+    pub fn is_malote(self) -> bool {
+        matches!(self, System::Malote | System::MalotePlaintext)
+    }
+
     /// Why it cannot be measured here, as a sentence that names what is missing.
     pub fn missing(self, stage: &Stage) -> Option<String> {
         match self {
