@@ -81,7 +81,7 @@ struct Room {
 
 impl Room {
     fn start(stage: &Stage, system: System, members: usize) -> Result<Room> {
-        let server = system.start(stage, Crowd { connections: members, body_bytes: BODY_BYTES })?;
+        let server = system.start(stage, Crowd { connections: members })?;
         machine::check_open_files(members as u64 + 50)?;
         let mut pump = Pump::new()?;
         let agents: Result<Vec<_>> =

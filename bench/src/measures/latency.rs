@@ -121,9 +121,12 @@ fn measure(
     Ok(series)
 }
 
+/// One kind of time.
+type Part = fn(&Round) -> Shape;
+
 /// The rows of one system.
 fn describe(case: &str, system: System, rounds: &[Round], chapter: &mut Chapter) {
-    let kinds: [(&str, fn(&Round) -> Shape); 3] =
+    let kinds: [(&str, Part); 3] =
         [("outcome", |round| round.outcome), ("delivery", |round| round.delivery), ("fdatasync", |round| round.sync)];
     for (kind, shape) in kinds.into_iter().filter(|(kind, _)| *kind != "outcome" || system.answers()) {
         let of = |part: fn(Shape) -> f64| -> Vec<f64> { rounds.iter().map(|round| part(shape(round))).collect() };

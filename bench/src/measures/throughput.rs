@@ -101,12 +101,13 @@ fn measure(stage: &Stage, case: Case, systems: &[System], chapter: &mut Chapter)
     Ok(paces)
 }
 
-/// How busy the cores were, and whether that puts the figure into question.
+/// How busy the cores were, what the server held, and whether that puts the figure into question.
 fn remark(paces: &[Pace]) -> String {
     let median = |of: fn(&Pace) -> f64| Spread::of(&paces.iter().map(of).collect::<Vec<_>>()).map_or(0.0, |s| s.median);
     let (server, generator) = (median(|pace| pace.server_busy), median(|pace| pace.generator_busy));
+    let memory = Unit::Memory.show(median(|pace| pace.memory));
     let limit = if generator > BUSY && server < BUSY { "; the generator was the limit" } else { "" };
-    format!("server {:.0} % busy, generator {:.0} %{limit}", server * 100.0, generator * 100.0)
+    format!("server {:.0} % busy, {memory}; generator {:.0} %{limit}", server * 100.0, generator * 100.0)
 }
 
 fn flood(stage: &Stage, system: System, case: Case) -> Result<Pace> {
@@ -123,8 +124,11 @@ mod tests {
 
     #[test]
     fn a_generator_at_its_limit_is_told() {
-        let pace = |server_busy, generator_busy| Pace { per_second: 1.0, server_busy, generator_busy };
-        assert_eq!(remark(&[pace(0.5, 0.99)]), "server 50 % busy, generator 99 %; the generator was the limit");
-        assert_eq!(remark(&[pace(1.0, 0.99)]), "server 100 % busy, generator 99 %");
+        let pace = |server_busy, generator_busy| Pace { per_second: 1.0, server_busy, generator_busy, memory: 2048.0 };
+        assert_eq!(
+            remark(&[pace(0.5, 0.99)]),
+            "server 50 % busy, 2.0 KiB; generator 99 %; the generator was the limit"
+        );
+        assert_eq!(remark(&[pace(1.0, 0.99)]), "server 100 % busy, 2.0 KiB; generator 99 %");
     }
 }

@@ -33,11 +33,10 @@ pub enum System {
     Relay,
 }
 
-/// How many and what a server must be prepared for.
+/// How many a server must be prepared for.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
     pub connections: usize,
-    pub body_bytes: usize,
 }
 
 /// What an agent is there for.
