@@ -29,6 +29,7 @@ impl Cores {
     }
 
     /// Everything runs wherever the system likes.
+    #[cfg(test)]
     pub fn unpinned() -> Cores {
         Cores { pair: None }
     }

@@ -16,10 +16,12 @@ mod stats;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use measures::Measure;
+use peers::System;
+use report::{Chapter, Target};
 use stage::Stage;
 
 /// Rounds of a whole run: enough for a median that one disturbed round does not move.
@@ -75,13 +77,42 @@ fn run(flags: Flags) -> Result<()> {
         eprintln!("{measure}");
         chapters.push(measure.run(&stage).with_context(|| format!("{measure} cannot be measured"))?);
     }
-    let mut facts = machine::describe();
-    facts.push(stage.cores.describe());
-    facts.push(format!("{rounds} rounds"));
-    let text = report::write(&facts, &chapters);
+    let text = report::write(&facts(&stage), &chapters);
     println!("{text}");
+    if flags.quick {
+        return check(&chapters);
+    }
     if let Some(path) = flags.report {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("written to {}", path.display());
     }
     Ok(())
+}
+
+/// What was measured on what.
+fn facts(stage: &Stage) -> Vec<String> {
+    let mut facts = machine::describe();
+    facts.push(format!("measured on {}", jiff::Zoned::now().strftime("%Y-%m-%d")));
+    facts.push(stage.cores.describe());
+    facts.push(format!(
+        "{} rounds, systems in turn, each run with a fresh server and fresh data on the same disk; medians, and the least \
+         and the greatest of the rounds; ratios are medians of the rounds' ratios",
+        stage.rounds
+    ));
+    facts.push(
+        "Malote's rate limit is raised out of the way (`[rate]` in its configuration); all else is as it comes".into(),
+    );
+    let mut versions: Vec<String> = System::ALL.iter().filter_map(|system| system.version(stage).ok()).collect();
+    versions.dedup();
+    facts.extend(versions);
+    facts
+}
+
+/// In the short form, targets are bounds that only a gross regression misses.
+fn check(chapters: &[Chapter]) -> Result<()> {
+    let missed = chapters.iter().flat_map(|chapter| &chapter.targets).find(|target| target.met == Some(false));
+    match missed {
+        Some(Target { text, measured, .. }) => bail!("Something has become much slower: {text}; measured {measured}."),
+        None => Ok(()),
+    }
 }

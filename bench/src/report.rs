@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use crate::stats::Spread;
 
+/// The heading of the ratios.
+const USUAL_RATIOS: &str = "Malote plaintext ÷ it";
+
 /// What one measure found.
 #[derive(Clone, Debug, Default)]
 pub struct Chapter {
@@ -14,6 +17,8 @@ pub struct Chapter {
     pub targets: Vec<Target>,
     /// What could not be measured, and why.
     pub left_out: Vec<String>,
+    /// What the ratios of its rows are, as the column's heading; empty for the usual one.
+    pub ratios: String,
 }
 
 /// One line of the table.
@@ -23,7 +28,7 @@ pub struct Row {
     pub system: String,
     pub value: Spread,
     pub unit: Unit,
-    /// How many times this row's value Malote's without TLS is, in the same rounds.
+    /// How many times this row's value Malote's without TLS is, in the same rounds; or what the chapter says.
     pub ratio: Option<Spread>,
     pub remark: String,
 }
@@ -36,6 +41,7 @@ pub enum Unit {
     Time,
     /// Values are in bytes.
     Memory,
+    Count,
 }
 
 /// A target of the project, and whether it was met.
@@ -52,10 +58,48 @@ impl Chapter {
         Chapter { title: title.to_owned(), ..Chapter::default() }
     }
 
+    /// Adds a row, where there is a value at all.
+    pub fn row(
+        &mut self,
+        case: &str,
+        system: impl ToString,
+        value: Option<Spread>,
+        unit: Unit,
+        ratio: Option<Spread>,
+        remark: String,
+    ) {
+        if let Some(value) = value {
+            let (case, system) = (case.to_owned(), system.to_string());
+            self.rows.push(Row { case, system, value, unit, ratio, remark });
+        }
+    }
+
     /// Adds a sentence on what was measured and how.
     pub fn explain(&mut self, sentence: impl Into<String>) {
         self.explanation.push(sentence.into());
     }
+}
+
+impl Target {
+    /// A target for a ratio that must be at least `least` at the median.
+    pub fn at_least(text: String, ratio: Option<Spread>, least: f64) -> Target {
+        Target { text, measured: ratio.map_or_else(String::new, times), met: ratio.map(|ratio| ratio.median >= least) }
+    }
+
+    /// A target for a value that must be at most `most` at the median.
+    pub fn at_most(text: String, value: Option<Spread>, unit: Unit, most: f64) -> Target {
+        let measured = value.map_or_else(String::new, |value| unit.show(value.median));
+        Target { text, measured, met: value.map(|value| value.median <= most) }
+    }
+
+    /// A target for a ratio that must be at most `most` at the median.
+    pub fn at_most_times(text: String, ratio: Option<Spread>, most: f64) -> Target {
+        Target { text, measured: ratio.map_or_else(String::new, times), met: ratio.map(|ratio| ratio.median <= most) }
+    }
+}
+
+fn times(ratio: Spread) -> String {
+    format!("{:.2} × ({:.2} – {:.2})", ratio.median, ratio.least, ratio.greatest)
 }
 
 /// The whole report. `facts` are lines about the machine, the versions and the run.
@@ -96,9 +140,9 @@ fn write_chapter(text: &mut String, chapter: &Chapter) {
     if chapter.rows.is_empty() {
         return;
     }
-    text.push_str(
-        "\n| case | system | median | least – greatest | Malote / it | |\n| --- | --- | ---: | ---: | ---: | --- |\n",
-    );
+    let ratios = if chapter.ratios.is_empty() { USUAL_RATIOS } else { &chapter.ratios };
+    let _ = writeln!(text, "\n| case | system | median | least – greatest | {ratios} | |");
+    text.push_str("| --- | --- | ---: | ---: | ---: | --- |\n");
     for row in &chapter.rows {
         let Row { case, system, value, unit, ratio, remark } = row;
         let Spread { median, least, greatest } = *value;
@@ -112,6 +156,7 @@ impl Unit {
     pub fn show(self, value: f64) -> String {
         match self {
             Unit::PerSecond => format!("{}/s", grouped(value)),
+            Unit::Count => grouped(value),
             Unit::Time if value < 1e-3 => format!("{:.0} µs", value * 1e6),
             Unit::Time if value < 1.0 => format!("{:.2} ms", value * 1e3),
             Unit::Time => format!("{value:.2} s"),
@@ -143,6 +188,7 @@ mod tests {
         assert_eq!(Unit::PerSecond.show(1_234_567.4), "1,234,567/s");
         assert_eq!(Unit::PerSecond.show(999.6), "1,000/s");
         assert_eq!(Unit::PerSecond.show(100.0), "100/s");
+        assert_eq!(Unit::Count.show(0.0), "0");
         assert_eq!(Unit::Time.show(0.000_193), "193 µs");
         assert_eq!(Unit::Time.show(0.0125), "12.50 ms");
         assert_eq!(Unit::Time.show(3.0), "3.00 s");

@@ -77,11 +77,6 @@ impl Malote {
         Ok(self)
     }
 
-    /// What the server said of it on login.
-    pub fn welcome(&self) -> Option<&Welcome> {
-        self.welcome.as_ref()
-    }
-
     fn opening(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let Challenge::Accepted { nonce, .. } = Challenge::decode(body)? else {
             bail!("the server is of another version")
@@ -357,7 +352,7 @@ mod tests {
         for index in [0, 249, 250, 70_000, 1 << 40] {
             let submission = submission(to.clone(), mark(index));
             assert_eq!((submission.counter, submission.since, &submission.targets), (index + 1, 1, &vec![0]));
-            assert_eq!(submission.message.to, [to.clone()]);
+            assert_eq!(submission.message.to.as_slice(), std::slice::from_ref(&to));
             let content: Content = codec::decode(&submission.message.content).unwrap();
             assert_eq!(mark::read(content.body.as_bytes(), 200).unwrap(), mark(index));
         }

@@ -6,9 +6,12 @@
 
 pub mod malote;
 pub mod mark;
+pub mod mqtt;
+pub mod nats;
 pub mod pump;
 pub mod relay;
 pub mod tls;
+pub mod websocket;
 
 use anyhow::Result;
 

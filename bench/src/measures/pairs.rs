@@ -46,6 +46,8 @@ pub struct Pace {
     /// measured.
     pub server_busy: f64,
     pub generator_busy: f64,
+    /// Bytes of memory that the server held at the end.
+    pub memory: f64,
 }
 
 /// What happened to one message.
@@ -60,7 +62,7 @@ pub enum News {
 impl Pairs {
     /// Starts a server and connects so many pairs: connection `n` posts to connection `count + n`.
     pub fn start(stage: &Stage, system: System, count: usize, body_bytes: usize) -> Result<Pairs> {
-        let server = system.start(stage, Crowd { connections: 2 * count, body_bytes })?;
+        let server = system.start(stage, Crowd { connections: 2 * count })?;
         Pairs::connect(system, server, count, body_bytes).with_context(|| format!("{system} with {count} pairs"))
     }
 
@@ -161,6 +163,7 @@ impl Pairs {
             per_second: done as f64 / took,
             server_busy: busy(self.server.process.processor_time()?, server),
             generator_busy: busy(machine::processor_time("self")?, own),
+            memory: self.server.process.memory()? as f64,
         })
     }
 

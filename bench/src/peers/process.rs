@@ -78,20 +78,10 @@ impl Process {
 
     /// Asks it to end and waits until it has.
     pub fn stop(&mut self) -> Result<()> {
-        self.end(Signal::TERM)
-    }
-
-    /// Ends it as a crash would.
-    pub fn kill(&mut self) -> Result<()> {
-        self.end(Signal::KILL)
-    }
-
-    fn end(&mut self, signal: Signal) -> Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal)?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let deadline = Instant::now() + GRACE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > deadline {
