@@ -1,6 +1,11 @@
 //! What is measured. Each measure runs the systems in turn and returns a chapter of the report.
 
+mod arrivals;
+mod backlog;
+mod growth;
+mod memory;
 pub mod pairs;
+mod standing;
 mod throughput;
 
 use std::fmt;
@@ -15,17 +20,26 @@ use crate::stage::Stage;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Measure {
     Throughput,
+    Memory,
+    Arrivals,
+    Backlog,
+    Growth,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 1] = [Measure::Throughput];
+    pub const ALL: [Measure; 5] =
+        [Measure::Throughput, Measure::Memory, Measure::Arrivals, Measure::Backlog, Measure::Growth];
 
     /// Those of the short form: the ones in which a gross regression shows within seconds.
-    pub const QUICK: [Measure; 1] = [Measure::Throughput];
+    pub const QUICK: [Measure; 2] = [Measure::Throughput, Measure::Backlog];
 
     pub fn run(self, stage: &Stage) -> Result<Chapter> {
         match self {
             Measure::Throughput => throughput::run(stage),
+            Measure::Memory => memory::run(stage),
+            Measure::Arrivals => arrivals::run(stage),
+            Measure::Backlog => backlog::run(stage),
+            Measure::Growth => growth::run(stage),
         }
     }
 }
@@ -34,6 +48,10 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Measure::Throughput => "throughput",
+            Measure::Memory => "memory",
+            Measure::Arrivals => "arrivals",
+            Measure::Backlog => "backlog",
+            Measure::Growth => "growth",
         })
     }
 }
@@ -70,13 +88,23 @@ impl Series {
         stage: &Stage,
         what: &str,
         systems: &[System],
+        measure: impl FnMut(System) -> Result<f64>,
+    ) -> Result<Series> {
+        Series::of_rounds(stage.rounds, what, systems, measure)
+    }
+
+    /// The same with a number of rounds of its own.
+    pub fn of_rounds(
+        rounds: usize,
+        what: &str,
+        systems: &[System],
         mut measure: impl FnMut(System) -> Result<f64>,
     ) -> Result<Series> {
         let mut values = vec![Vec::new(); systems.len()];
-        for round in 1..=stage.rounds {
+        for round in 1..=rounds {
             for (system, values) in systems.iter().zip(&mut values) {
                 let value = measure(*system)?;
-                progress(format_args!("{what}, round {round} of {}: {system}: {value:.0}", stage.rounds));
+                progress(format_args!("{what}, round {round} of {rounds}: {system}: {value:.0}"));
                 values.push(value);
             }
         }
