@@ -62,6 +62,8 @@ impl SqliteStore {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
+        // Without it, statements are prepared anew for nearly each value that they are given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         opening::migrate(&mut connection)?;
         let mut store = SqliteStore { connection, log: None };
         store.commit(&[Operation::OpenRoom { room: Name::everybody() }], Timestamp(0))?;
