@@ -161,10 +161,8 @@ impl<S: Store> PostOffice<S> {
                 let outcomes = vec![Outcome::ServerFull; submission.targets.len()];
                 effects.tell(session, Event::Outcomes { counter: submission.counter, outcomes });
             }
-            (Request::Resume { mailbox, .. }, _) => {
-                if self.presence.may_read(session, mailbox).is_some() {
-                    self.presence.read(session, mailbox);
-                }
+            (Request::Resume { mailbox, .. }, _) if self.presence.may_read(session, mailbox).is_some() => {
+                self.presence.read(session, mailbox);
             }
             (Request::Gone, _) => self.leave(session, effects),
             (Request::Bridge { .. }, Some(Answer::Opened { mailbox, last_seq })) => {
