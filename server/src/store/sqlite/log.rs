@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 /// 64 MiB, 2 MiB and 256 MiB.
-pub const LIMITS: Limits = Limits { long: 16 * 1024, rest: 512, too_long: 64 * 1024 };
+pub const LIMITS: Limits = Limits { long: 8 * 1024, rest: 256, too_long: 32 * 1024 };
 
 /// How often the thread looks for what has come while it was copying, before it waits to be asked again.
 const ROUNDS: usize = 8;
@@ -35,6 +35,8 @@ pub struct Log {
     path: PathBuf,
     limits: Limits,
     copier: Option<Background>,
+    /// About how many pages were written since the log was last looked at.
+    unseen: usize,
     /// Held while pages are copied.
     copying: Arc<Mutex<()>>,
 }
@@ -53,7 +55,7 @@ impl Length {
 
 impl Log {
     pub fn new(path: &Path, limits: Limits) -> Log {
-        Log { path: path.to_owned(), limits, copier: None, copying: Arc::default() }
+        Log { path: path.to_owned(), limits, copier: None, unseen: 0, copying: Arc::default() }
     }
 
     /// Fails where copying has failed, after which the file cannot be relied on.
@@ -61,8 +63,13 @@ impl Log {
         self.copier.as_ref().map_or(Ok(()), Background::check)
     }
 
-    /// Looks after the log; to be called after each commit, on its connection.
-    pub fn tend(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    /// Looks after the log; to be called after each commit, on its connection, with about how many pages it wrote.
+    pub fn tend(&mut self, connection: &Connection, pages: usize) -> Result<(), StoreError> {
+        self.unseen += pages;
+        if self.unseen < self.limits.rest as usize {
+            return Ok(());
+        }
+        self.unseen = 0;
         let length = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
         if length.pages < self.limits.long || length.rest() == 0 {
             return Ok(());

@@ -30,6 +30,13 @@ mod runs;
 /// makes room for others.
 const CACHE_KIB: i64 = 8 * 1024;
 
+/// Bytes of a page. Twice of what is usual costs a single message little, and saves a batch a fifth of its writing.
+const PAGE: usize = 8 * 1024;
+
+/// Pages that an operation changes beside those of the entries, at most: device, mailbox, and the index of runs, with what
+/// is above them.
+const PAGES_PER_OPERATION: usize = 8;
+
 /// Statements kept prepared: all of this file's.
 const PREPARED: usize = 64;
 
@@ -71,6 +78,7 @@ impl SqliteStore {
     }
 
     fn prepare(mut connection: Connection, synchronous: &str) -> Result<SqliteStore, StoreError> {
+        connection.pragma_update(None, "page_size", PAGE as i64)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -99,7 +107,8 @@ impl Store for SqliteStore {
         operations.iter().try_for_each(|operation| batch.carry_out(operation))?;
         let committed = batch.commit()?;
         if let Some(log) = &mut self.log {
-            log.tend(&self.connection)?;
+            let bytes: usize = committed.appended.iter().map(|run| run.bytes.len()).sum();
+            log.tend(&self.connection, bytes / PAGE + operations.len() * PAGES_PER_OPERATION)?;
         }
         Ok(committed)
     }
@@ -301,7 +310,7 @@ mod tests {
         }
         let log = std::fs::metadata(directory.path().join("store.db-wal")).unwrap().len();
         // It may grow while the thread copies: by as much as may not be copied, and by what comes before it begins anew.
-        assert!(log < u64::from(6 * long) * 4096, "{log}");
+        assert!(log < u64::from(6 * long) * PAGE as u64, "{log}");
         drop(store);
         let mut store = SqliteStore::open(&path).unwrap();
         let runs = store.entries(ids[1].mailbox, 0, usize::MAX).unwrap();
