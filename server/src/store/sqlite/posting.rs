@@ -22,12 +22,14 @@ impl<'a> Batch<'a> {
         let known = &self.devices[at];
         let (counter, message) = (submission.counter, &submission.message);
         if counter <= known.last_counter {
+            // What is so old that its answer is not kept, and a counter that was used for another message: carrying it out
+            // could double something, so it is refused.
+            if !is_kept(counter, known.last_counter) {
+                return all(Outcome::Invalid);
+            }
             return match known.earlier(counter, &self.answers)? {
                 Some((id, outcomes)) if id == message.id => answered(outcomes),
-                // A counter that was used for another message, or one whose answer is not kept any more: carrying it out
-                // could double something, so it is refused.
                 Some(_) => all(Outcome::Invalid),
-                None if !is_kept(counter, known.last_counter) => all(Outcome::Invalid),
                 None => all(Outcome::OutOfTurn),
             };
         }

@@ -118,6 +118,10 @@ impl Fresh {
     pub fn push(&mut self, seq: Seq, author: Option<PersonId>, entry: &[u8]) {
         let begins = self.runs.len().checked_sub(2).and_then(|before| self.runs.get(before)).map_or(0, |(_, end)| *end);
         let is_full = self.bytes.len() - begins + HEADER_BYTES + entry.len() > RUN_BYTES;
+        if self.bytes.is_empty() {
+            // Where there is one entry for a mailbox there often are more, and to grow is to copy.
+            self.bytes.reserve((8 * (HEADER_BYTES + entry.len())).min(RUN_BYTES));
+        }
         codec::write_frame(&mut self.bytes, entry);
         match self.runs.last_mut().filter(|_| !is_full) {
             Some((run, end)) => {
