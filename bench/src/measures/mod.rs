@@ -2,6 +2,7 @@
 
 mod fan_out;
 mod latency;
+mod pace;
 pub mod pairs;
 mod throughput;
 mod window;
