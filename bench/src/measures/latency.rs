@@ -70,7 +70,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
     chapter.ratios = "× fdatasync p50".to_owned();
     chapter.explain(format!(
         "Bodies of {BODY_BYTES} bytes. *Alone*: one pair, one message at a time; between each two messages the same disk is \
-         asked to sync a page that was appended to a file in the same folder (*fdatasync*). *Half load*: {PAIRS} pairs, \
+         asked, from the servers' core, to sync a page that was appended to a file in the same folder (*fdatasync*). *Half load*: {PAIRS} pairs, \
          messages due at even distances at half of the throughput that the same server reached just before; a message's \
          time begins when it was due, and the disk was asked before the load began. The generator never sleeps. Systems \
          that do not answer have no outcome."
@@ -145,7 +145,7 @@ fn alone(stage: &Stage, system: System) -> Result<Round> {
     let messages = if stage.quick { 500 } else { 4_000 };
     let mut pairs = Pairs::start(stage, system, 1, BODY_BYTES)?;
     pairs.pump().spins = true;
-    let mut probe = DiskProbe::new(pairs.server().folder())?;
+    let probe = DiskProbe::new(pairs.server().folder(), &stage.cores)?;
     let (mut outcomes, mut deliveries, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for message in 0..WARM_UP + messages {
         let (outcome, delivery) = one(&mut pairs)?;
@@ -184,7 +184,7 @@ fn half_load(stage: &Stage, system: System) -> Result<Round> {
     pairs.flood(stage.warm_up())?;
     let rate = pairs.flood(stage.window())?.per_second / 2.0;
     pairs.settle()?;
-    let mut probe = DiskProbe::new(pairs.server().folder())?;
+    let probe = DiskProbe::new(pairs.server().folder(), &stage.cores)?;
     let syncs: Result<Vec<f64>> = (0..PROBES).map(|_| Ok(probe.sync()?.as_secs_f64())).collect();
     pairs.pump().spins = true;
     let mut pace = Paced::new(Instant::now(), rate);
