@@ -1,8 +1,10 @@
 //! The computer: what it is, how fast its disk syncs, and on which core what runs.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -90,27 +92,38 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(fields.next()?.ok()? + fields.next()?.ok()?)
 }
 
-/// Asks the disk how long it takes to make something durable.
+/// Asks the disk how long it takes to make something durable, on the servers' core and from a thread that sleeps
+/// otherwise, as a server does: what disturbs the one disturbs the other.
 pub struct DiskProbe {
-    file: File,
-    page: [u8; PROBE_BYTES],
+    orders: Sender<()>,
+    times: Receiver<io::Result<Duration>>,
 }
 
 impl DiskProbe {
     /// A file of its own in this folder, which goes with the folder.
-    pub fn new(folder: &Path) -> Result<DiskProbe> {
+    pub fn new(folder: &Path, cores: &Cores) -> Result<DiskProbe> {
         let path = folder.join("probe");
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(DiskProbe { file, page: [0x5a; PROBE_BYTES] })
+        let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let (orders, ordered) = mpsc::channel();
+        let (answers, times) = mpsc::channel();
+        let probe = move || while ordered.recv().is_ok() && answers.send(append_and_sync(&mut file)).is_ok() {};
+        // A thread is born where the one is that makes it.
+        cores.on_the_servers(|| thread::spawn(probe))?;
+        Ok(DiskProbe { orders, times })
     }
 
     /// Appends a page and syncs it.
-    pub fn sync(&mut self) -> Result<Duration> {
-        let start = Instant::now();
-        self.file.write_all(&self.page)?;
-        self.file.sync_data()?;
-        Ok(start.elapsed())
+    pub fn sync(&self) -> Result<Duration> {
+        self.orders.send(()).context("the disk's probe is gone")?;
+        Ok(self.times.recv().context("the disk's probe is gone")??)
     }
+}
+
+fn append_and_sync(file: &mut File) -> io::Result<Duration> {
+    let start = Instant::now();
+    file.write_all(&[0x5a; PROBE_BYTES])?;
+    file.sync_data()?;
+    Ok(start.elapsed())
 }
 
 /// Whether as many files can be open at once as connections need.
@@ -137,7 +150,7 @@ mod tests {
     #[test]
     fn the_disk_is_asked_in_the_folder_given() {
         let folder = tempfile::tempdir().unwrap();
-        let mut probe = DiskProbe::new(folder.path()).unwrap();
+        let probe = DiskProbe::new(folder.path(), &Cores::unpinned()).unwrap();
         probe.sync().unwrap();
         probe.sync().unwrap();
         assert_eq!(fs::metadata(folder.path().join("probe")).unwrap().len(), 2 * PROBE_BYTES as u64);

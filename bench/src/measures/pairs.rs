@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::pace::{Pace, Stopwatch};
 use crate::load::pump::Pump;
 use crate::load::{Agent, Heard, Mark};
 use crate::machine;
@@ -35,19 +36,6 @@ struct Pair {
     /// … and of those behind it, the ones whose bit is set.
     answered_behind: u64,
     delivered: u64,
-}
-
-/// What happened in a span of time.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Messages a second that were both answered and delivered.
-    pub per_second: f64,
-    /// How busy the two cores were, from 0 to 1: a generator at 1 beside a server below it means that the generator was
-    /// measured.
-    pub server_busy: f64,
-    pub generator_busy: f64,
-    /// Bytes of memory that the server held at the end.
-    pub memory: f64,
 }
 
 /// What happened to one message.
@@ -146,7 +134,7 @@ impl Pairs {
 
     /// Keeps every window full for this long.
     pub fn flood(&mut self, time: Duration) -> Result<Pace> {
-        let (server, own) = (self.server.process.processor_time()?, machine::processor_time("self")?);
+        let stopwatch = Stopwatch::start(&self.server)?;
         let (start, before) = (Instant::now(), self.completed());
         let mut with_room: Vec<usize> = (0..self.pairs.len()).collect();
         while start.elapsed() < time {
@@ -163,14 +151,7 @@ impl Pairs {
                 }
             })?;
         }
-        let (done, took) = (self.completed() - before, start.elapsed().as_secs_f64());
-        let busy = |now: Duration, before: Duration| (now - before).as_secs_f64() / took;
-        Ok(Pace {
-            per_second: done as f64 / took,
-            server_busy: busy(self.server.process.processor_time()?, server),
-            generator_busy: busy(machine::processor_time("self")?, own),
-            memory: self.server.process.memory()? as f64,
-        })
+        stopwatch.stop(self.completed() - before, &self.server)
     }
 
     /// Waits until everything that was posted is answered and delivered. An error where something is missing.

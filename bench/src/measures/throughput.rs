@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use super::pairs::{Pace, Pairs, WINDOW};
+use super::pace::{Pace, remark};
+use super::pairs::{Pairs, WINDOW};
 use super::{Series, present, progress};
 use crate::peers::System;
 use crate::report::{Chapter, Target, Unit};
 use crate::stage::Stage;
-use crate::stats::Spread;
 
 /// How many talk, and how much they say at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,9 +54,6 @@ const FLOORS: [(System, System, f64); 3] = [
     (System::Malote, System::MalotePlaintext, 0.25),
 ];
 
-/// A generator that is busier than this beside a server that is not was itself the limit.
-const BUSY: f64 = 0.95;
-
 pub fn run(stage: &Stage) -> Result<Chapter> {
     let mut chapter = Chapter::new("Throughput");
     chapter.explain(format!(
@@ -86,7 +83,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
 /// Messages a second of each system, with a row for each.
 fn measure(stage: &Stage, case: Case, systems: &[System], chapter: &mut Chapter) -> Result<Series> {
     let Case { pairs, body_bytes } = case;
-    let name = format!("{pairs} pairs, {body_bytes} bytes");
+    let name = format!("{pairs} {}, {body_bytes} bytes", if pairs == 1 { "pair" } else { "pairs" });
     let series = Series::in_turn(stage, &name, systems, |system| {
         let pace = flood(stage, system, case)?;
         progress(format_args!("  {} ({})", Unit::PerSecond.show(pace.per_second), remark(&[pace])));
@@ -101,34 +98,10 @@ fn measure(stage: &Stage, case: Case, systems: &[System], chapter: &mut Chapter)
     Ok(paces)
 }
 
-/// How busy the cores were, what the server held, and whether that puts the figure into question.
-fn remark(paces: &[Pace]) -> String {
-    let median = |of: fn(&Pace) -> f64| Spread::of(&paces.iter().map(of).collect::<Vec<_>>()).map_or(0.0, |s| s.median);
-    let (server, generator) = (median(|pace| pace.server_busy), median(|pace| pace.generator_busy));
-    let memory = Unit::Memory.show(median(|pace| pace.memory));
-    let limit = if generator > BUSY && server < BUSY { "; the generator was the limit" } else { "" };
-    format!("server {:.0} % busy, {memory}; generator {:.0} %{limit}", server * 100.0, generator * 100.0)
-}
-
 fn flood(stage: &Stage, system: System, case: Case) -> Result<Pace> {
     let mut pairs = Pairs::start(stage, system, case.pairs, case.body_bytes)?;
     pairs.flood(stage.warm_up())?;
     let pace = pairs.flood(stage.window())?;
     pairs.settle()?;
     Ok(pace)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_generator_at_its_limit_is_told() {
-        let pace = |server_busy, generator_busy| Pace { per_second: 1.0, server_busy, generator_busy, memory: 2048.0 };
-        assert_eq!(
-            remark(&[pace(0.5, 0.99)]),
-            "server 50 % busy, 2.0 KiB; generator 99 %; the generator was the limit"
-        );
-        assert_eq!(remark(&[pace(1.0, 0.99)]), "server 100 % busy, 2.0 KiB; generator 99 %");
-    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::stage::Stage;
 
@@ -17,6 +18,12 @@ pub fn script(name: &str) -> PathBuf {
 /// The folder with the programs, python among them; makes it where it is not there, which takes the network and a while.
 /// The error is a sentence that says what is missing.
 pub fn programs(stage: &Stage) -> Result<PathBuf, String> {
+    // What could not be fetched once is not tried again in the same run.
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PROGRAMS.get_or_init(|| prepare(stage)).clone()
+}
+
+fn prepare(stage: &Stage) -> Result<PathBuf, String> {
     let folder = stage.folder.join("python");
     let programs = folder.join("bin");
     // What was installed last is beside it, so that a change in what is needed is seen.
@@ -44,10 +51,12 @@ pub fn first_line(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned())
 }
 
+/// The error is the last line of what the program says, without the places on this computer that it may have named before.
 fn succeed(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?} does not start: {error}"))?;
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{name} does not start: {error}"))?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ")),
+        false => Err(String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().trim().to_owned()),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
@@ -23,6 +24,9 @@ const READY: &str = "relay ready ";
 const LISTENER: Token = Token(usize::MAX);
 const READ_BYTES: usize = 64 * 1024;
 
+/// The longest that it waits before it looks whether it is over.
+const TURN: Duration = Duration::from_millis(100);
+
 pub fn start(stage: &Stage) -> Result<Server> {
     let data = stage.fresh_folder()?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -33,15 +37,19 @@ pub fn start(stage: &Stage) -> Result<Server> {
 
 /// Relays until it is told to end.
 pub fn run() -> Result<()> {
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+    let listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+    println!("{READY}{}", listener.local_addr()?);
+    relay(listener, interrupt::asked)
+}
+
+fn relay(mut listener: TcpListener, is_over: impl Fn() -> bool) -> Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    println!("{READY}{}", listener.local_addr()?);
     let mut relay =
         Relay { ends: Vec::new(), numbers: HashMap::new(), dirty: Vec::new(), scratch: vec![0; READ_BYTES] };
     let mut events = Events::with_capacity(1024);
-    while !interrupt::asked() {
-        match poll.poll(&mut events, None) {
+    while !is_over() {
+        match poll.poll(&mut events, Some(TURN)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
@@ -137,5 +145,46 @@ impl Relay {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::pump::Pump;
+    use crate::load::{Agent, Heard, Mark};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    const BODY_BYTES: usize = 4096;
+    const MESSAGES: u64 = 2_000;
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn what_is_pumped_into_a_relay_comes_out_in_order_at_the_right_end() {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
+        let thread = std::thread::spawn(move || relay(listener, || is_over.load(Ordering::Relaxed)));
+
+        let mut pump = Pump::new().unwrap();
+        let agent = |number| Box::new(crate::load::relay::Relay::new(number, BODY_BYTES)) as Box<dyn Agent>;
+        pump.admit(address, &Wire::Plain, (0..3).map(agent), PATIENCE).unwrap();
+        let name = pump.agent(2).name();
+        pump.agent(0).aim(&name, BODY_BYTES).unwrap();
+        // Far more than sockets hold, so that writing has to wait for reading.
+        (0..MESSAGES).for_each(|index| pump.post(0, index));
+        let deadline = Instant::now() + PATIENCE;
+        let mut heard = Vec::new();
+        while heard.len() < MESSAGES as usize {
+            pump.turn(deadline, &mut heard).unwrap();
+            assert!(Instant::now() < deadline, "only {} messages came", heard.len());
+        }
+        let expected = (0..MESSAGES).map(|index| (2, Heard::Delivered(Mark { author: 0, index })));
+        assert!(heard.into_iter().eq(expected));
+        over.store(true, Ordering::Relaxed);
+        thread.join().unwrap().unwrap();
     }
 }
