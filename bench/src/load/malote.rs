@@ -37,6 +37,8 @@ pub struct Malote {
     body_bytes: usize,
     /// How many of the newest entries of its mailbox it asks for on login, as somebody who was away.
     lacks: u64,
+    /// Whether it listens in all rooms that it is in, as a program does.
+    listens: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +74,18 @@ impl Malote {
             template: None,
             body_bytes,
             lacks: 0,
+            listens: false,
         })
     }
 
     /// The person with this number in a store of [`crate::filling`], on a device that was never seen before.
     pub fn known(number: u32, body_bytes: usize) -> Result<Malote> {
         Ok(Malote { key: identity::key(number), ..Malote::new(number, body_bytes)? })
+    }
+
+    /// The same, and it listens in all rooms that it is in, as a program does.
+    pub fn listening(self) -> Malote {
+        Malote { listens: true, ..self }
     }
 
     /// The same, and it lacks so many of the newest entries of its mailbox.
@@ -104,8 +112,7 @@ impl Malote {
         match codec::decode(body)? {
             ServerFrame::Welcome(welcome) => {
                 let Welcome { mailbox, epoch, last_seq, .. } = welcome;
-                // As a program does, which listens in every room that it is in.
-                for room in &welcome.rooms {
+                for room in welcome.rooms.iter().filter(|_| self.listens) {
                     resume(room.mailbox, room.epoch, room.last_seq, out)?;
                 }
                 self.welcome = Some(welcome);

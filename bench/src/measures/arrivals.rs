@@ -38,6 +38,9 @@ const DIALS: usize = 64;
 /// Rounds of coming back, each of which connects everybody twice.
 const RETURN_ROUNDS: usize = 3;
 
+/// What those who come back lack: a receipt may have come behind the message.
+const EVERYTHING: u64 = u64::MAX;
+
 const TARGET: f64 = 10.0;
 
 /// When clients come back.
@@ -68,7 +71,8 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
 fn logins(stage: &Stage, chapter: &mut Chapter) -> Result<()> {
     chapter.explain(format!(
         "{LOGINS} people log in and stay, at most 128 of them on their way at a time, each on a connection and with a key \
-         of their own; the server knows 10,000 people, who are on a device that it does not know, or has to make new ones."
+         of their own; the server knows 10,000 people, who are on a device that it does not know, or has to make new ones. Each \
+         listens in the room of everybody, where all hear of everybody who is new."
     ));
     let filled = Contents::of_people(10_000).filled(stage)?;
     let cases = [
@@ -107,7 +111,8 @@ fn log_in(stage: &Stage, filled: &Filled, system: System, known: bool) -> Result
         true => Malote::known(number, BODY_BYTES),
         false => Malote::new(number, BODY_BYTES),
     };
-    let agents: Result<Vec<_>> = (0..LOGINS).map(|number| Ok(Box::new(agent(number)?) as Box<dyn Agent>)).collect();
+    let agents: Result<Vec<_>> =
+        (0..LOGINS).map(|number| Ok(Box::new(agent(number)?.listening()) as Box<dyn Agent>)).collect();
     let agents = agents?;
     let mut pump = Pump::new()?;
     let (busy, own_busy) = (server.process.processor_time()?, machine::processor_time("self")?);
@@ -123,7 +128,7 @@ fn returns(stage: &Stage, people: usize, chapter: &mut Chapter) -> Result<()> {
     chapter.explain(format!(
         "{people} people with TLS are connected when the server is stopped and started again at the same address. Times \
          count from the line that says that it is ready until each has logged in, resumed all mailboxes and got the one \
-         message that waited for them. They come back with the pauses of our client, which begin when the server goes \
+         message that is there for them. They come back with the pauses of our client, which begin when the server goes \
          away, or all at once; whoever fails tries again after such a pause."
     ));
     let people = people as u32;
@@ -177,8 +182,9 @@ fn come_back(stage: &Stage, filled: &Filled, people: u32, manner: Manner, seed: 
     let crowd = Crowd { connections: people as usize };
     let (mut server, _) = start_at(stage, crowd, true, &place.site())?;
     let (address, mut pump) = (server.address, Pump::new()?);
-    let agents: Result<Vec<_>> =
-        (0..people).map(|number| Ok(Box::new(Malote::known(number, BODY_BYTES)?) as Box<dyn Agent>)).collect();
+    let agents: Result<Vec<_>> = (0..people)
+        .map(|number| Ok(Box::new(Malote::known(number, BODY_BYTES)?.listening()) as Box<dyn Agent>))
+        .collect();
     pump.admit(address, &server.wire, agents?, PATIENCE)?;
     let away = Instant::now();
     // The server need not wait for us to read its goodbye.
@@ -243,7 +249,7 @@ impl Returning {
                 let place = place_of[number as usize];
                 match (due, place) {
                     (Due::Dial, _) => {
-                        let agent = Box::new(Malote::known(number, BODY_BYTES)?.lacking(1));
+                        let agent = Box::new(Malote::known(number, BODY_BYTES)?.listening().lacking(EVERYTHING));
                         let dialled = match place {
                             Some(place) => pump.reconnect(place, address, wire, agent),
                             None => pump.connect(address, wire, agent).map(|place| {

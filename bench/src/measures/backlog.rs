@@ -121,7 +121,7 @@ fn come_for(stage: &Stage, system: System, filled: &Filled, count: u64) -> Resul
     let mut pump = Pump::new()?;
     let start = Instant::now();
     let deadline = start + PATIENCE;
-    pump.connect(server.address, &server.wire, Box::new(Malote::known(0, BODY_BYTES)?.lacking(count)))?;
+    pump.connect(server.address, &server.wire, Box::new(Malote::known(0, BODY_BYTES)?.listening().lacking(count)))?;
     let (mut first, mut next) = (None, 0);
     let mut heard = Vec::new();
     while next < count {

@@ -7,9 +7,12 @@ use anyhow::Result;
 use super::pairs::PATIENCE;
 use super::{Series, present, progress};
 use crate::bounds;
+use crate::filling::{BODY_BYTES, Contents};
+use crate::load::Agent;
+use crate::load::malote::Malote;
 use crate::load::pump::Pump;
 use crate::memory::Usage;
-use crate::peers::{Crowd, Role, System};
+use crate::peers::{Crowd, Role, System, start_at};
 use crate::report::{Chapter, Row, Target, Unit};
 use crate::stage::Stage;
 use crate::stats::Spread;
@@ -26,8 +29,6 @@ const OTHER_FILES: u64 = 500;
 /// For so long nothing is said before memory is looked at: what a login needed is given back by then.
 const IDLE: Duration = Duration::from_secs(5);
 
-const BODY_BYTES: usize = 200;
-
 /// Bytes for each connection that are aimed at, without and with TLS.
 const TARGETS: [(System, f64); 2] = [(System::MalotePlaintext, 6.0 * 1024.0), (System::Malote, 16.0 * 1024.0)];
 
@@ -41,7 +42,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
     let mut chapter = Chapter::new("Memory");
     let connections = affordable(bounds::raise_open_files()?);
     chapter.explain(format!(
-        "{connections} connections, logged in and waiting for messages; after {} s in which nothing was said, what the \
+        "{connections} connections of people who were known before, logged in and waiting for messages; after {} s in which nothing was said, what the \
          server's process has resident (VmRSS) beyond what it had before, divided by the connections. Memory that the \
          kernel holds for sockets is not among it.",
         IDLE.as_secs()
@@ -89,12 +90,22 @@ pub fn affordable(open_files: u64) -> usize {
 
 /// What a server holds without connections, and with so many that have been idle for a while.
 fn idle(stage: &Stage, system: System, connections: usize) -> Result<(Usage, Usage)> {
-    let server = system.start(stage, Crowd { connections })?;
+    let crowd = Crowd { connections };
+    let place = Contents::of_people(connections as u32).filled(stage)?.place(stage)?;
+    let (server, agents) = match system {
+        System::Malote | System::MalotePlaintext => {
+            let (server, _) = start_at(stage, crowd, system == System::Malote, &place.site())?;
+            let agent = |number| Ok(Box::new(Malote::known(number, BODY_BYTES)?.listening()) as Box<dyn Agent>);
+            (server, (0..connections as u32).map(agent).collect::<Result<Vec<_>>>()?)
+        }
+        _ => {
+            let agent = |number| system.agent(number, Role::Recipient, BODY_BYTES);
+            (system.start(stage, crowd)?, (0..connections).map(agent).collect::<Result<Vec<_>>>()?)
+        }
+    };
     let before = Usage::of(server.process.id())?;
     let mut pump = Pump::new()?;
-    let agents: Result<Vec<_>> =
-        (0..connections).map(|number| system.agent(number, Role::Recipient, BODY_BYTES)).collect();
-    pump.admit(server.address, &server.wire, agents?, PATIENCE)?;
+    pump.admit(server.address, &server.wire, agents, PATIENCE)?;
     pump.idle(IDLE)?;
     Ok((before, Usage::of(server.process.id())?))
 }

@@ -47,7 +47,7 @@ pub fn flood(stage: &Stage, site: &Site, who: Who, silent: usize) -> Result<Floo
     let (server, ready) = start_at(stage, crowd, false, site)?;
     let at_first = Usage::of(server.process.id())?;
     let (address, wire) = (server.address, server.wire.clone());
-    let known = |number: usize| Ok(Box::new(Malote::known(number as u32, BODY_BYTES)?) as Box<dyn Agent>);
+    let known = |number: usize| Ok(Box::new(Malote::known(number as u32, BODY_BYTES)?.listening()) as Box<dyn Agent>);
     let agents: Result<Vec<_>> = (0..FLOODING)
         .map(|number| match who {
             Who::Known => known(number),
