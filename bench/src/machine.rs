@@ -72,9 +72,16 @@ pub fn describe() -> Vec<String> {
     let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
     let kilobytes: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap_or_default();
     let system = rustix::system::uname();
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("an unknown distribution");
     vec![
         format!("{} × {}, {:.0} GiB of memory", cores, field("model name"), kilobytes as f64 / 1024.0 / 1024.0),
-        format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+        format!(
+            "{} {}, {}",
+            system.sysname().to_string_lossy(),
+            system.release().to_string_lossy(),
+            name.trim_matches('"')
+        ),
     ]
 }
 

@@ -31,19 +31,36 @@ pub fn read(body: &[u8], bytes: usize) -> Result<Mark> {
     Ok(Mark { author: read_digits(author)? as u32, index: read_digits(index)? })
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The value of each letter that is a digit, and [`NONE`] for the others: looked up once for each digit of each message.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+const NONE: u8 = 0xff;
+
 fn write_digits(place: &mut [u8], mut number: u64) {
     for digit in place.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        *digit = DIGITS[(number & 15) as usize];
         number >>= 4;
     }
 }
 
 fn read_digits(digits: &[u8]) -> Result<u64> {
-    let mut number = 0;
+    let (mut number, mut seen) = (0, 0);
     for digit in digits {
-        let value = (*digit as char).to_digit(16).context("a body arrived that is not ours")?;
-        number = number << 4 | u64::from(value);
+        let value = VALUES[usize::from(*digit)];
+        seen |= value;
+        number = number << 4 | u64::from(value & 15);
     }
+    ensure!(seen != NONE, "a body arrived that is not ours");
     Ok(number)
 }
 
