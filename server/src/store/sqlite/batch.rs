@@ -57,6 +57,8 @@ pub struct Device {
     /// The last counter that was carried out and refused for a passing reason.
     pub refused: u64,
     kept: Answers,
+    /// The highest counter among what is kept.
+    newest_kept: u64,
     /// What this batch has answered, in the order of the counters.
     answered: Vec<Answered>,
 }
@@ -152,6 +154,7 @@ impl<'a> Batch<'a> {
             last_counter: last_counter as u64,
             refused: refused as u64,
             kept: Answers(kept),
+            newest_kept: last_counter as u64,
             answered: Vec::new(),
         };
         Ok(self.devices.put((person, device), found))
@@ -279,7 +282,11 @@ impl Device {
     }
 
     fn write(mut self, tx: &Transaction, answers: &[Answer]) -> Result<(), StoreError> {
-        self.kept.forget_before(self.last_counter)?;
+        match is_kept(self.newest_kept, self.last_counter) {
+            true => self.kept.forget_before(self.last_counter)?,
+            // Busy senders end here: nothing needs to be decoded to be forgotten.
+            false => self.kept.0.clear(),
+        }
         for answered in self.answered.iter().filter(|answered| is_kept(answered.counter, self.last_counter)) {
             self.kept.push(answered.counter, answered.message, outcomes(answers, answered)?)?;
         }
