@@ -4,10 +4,14 @@
 //! checks that every message arrived once, whole, in order and at the right recipient: otherwise it is an error and no
 //! number.
 
+mod bounds;
+mod chart;
+mod filling;
 mod interrupt;
 mod load;
 mod machine;
 mod measures;
+mod memory;
 mod peers;
 mod report;
 mod stage;

@@ -3,7 +3,7 @@
 //! Names come from these parsers only, so a [`Name`] in hand is well-formed, NFC, and free of characters that would
 //! do harm where it is shown. Whether somebody bears it is the server's to say.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::GeneralSecurityProfile;
@@ -31,8 +31,8 @@ pub enum Address {
 }
 
 /// A person's or a room's name: 1 to [`limits::NAME_CHARS`] letters, digits, `.`, `_`, `-` of any script, in NFC.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Name(String);
 
 /// Why a text is not an address.
@@ -57,8 +57,7 @@ impl Name {
         if typed.is_empty() {
             return Err(AddressError::Empty);
         }
-        // Most names are given ones, and each frame has some.
-        if typed.len() <= limits::NAME_CHARS && is_plain(typed) {
+        if is_plain(typed) {
             return Ok(Name(typed.to_owned()));
         }
         // Normalising at most four times what is allowed keeps a pasted book from costing anything.
@@ -105,7 +104,7 @@ impl Name {
 
     /// The form under which names are compared: two names that differ only in case are the same one.
     pub fn folded(&self) -> String {
-        if is_plain(&self.0) {
+        if self.0.is_ascii() {
             return self.0.to_ascii_lowercase();
         }
         // Two letters have more than one form in lower case.
@@ -121,13 +120,6 @@ impl Name {
         // small i.
         skeleton.replace("i\u{307}", "i").replace("j\u{307}", "j").replace('i', "l").nfc().collect()
     }
-}
-
-/// Whether a text is a name, as most names are, without a look at Unicode's tables.
-fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().any(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 impl Address {
@@ -178,6 +170,14 @@ fn allowed(c: char) -> bool {
     matches!(c, '.' | '_' | '-') || (letter_like && c.identifier_allowed())
 }
 
+/// Whether it is a name as it stands, which nearly all are: seen without looking anything up in Unicode's tables.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= limits::NAME_CHARS
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && bytes.iter().any(u8::is_ascii_alphanumeric)
+}
+
 /// As much of what was typed as an explanation needs.
 fn shortened(typed: &str) -> String {
     typed.chars().take(2 * limits::NAME_CHARS).collect()
@@ -204,7 +204,7 @@ impl TryFrom<String> for Name {
 
     /// Accepts exactly what [`Name::parse`] makes: a peer cannot bring in a name in another form.
     fn try_from(text: String) -> Result<Name, AddressError> {
-        if text.len() <= limits::NAME_CHARS && is_plain(&text) {
+        if is_plain(&text) {
             return Ok(Name(text));
         }
         let name = Name::parse(&text)?;
@@ -212,6 +212,12 @@ impl TryFrom<String> for Name {
             true => Ok(name),
             false => Err(AddressError::Character { character: ' ', typed: shortened(&text) }),
         }
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -299,6 +305,16 @@ mod tests {
             if let Ok(list) = Address::parse_list(&typed) {
                 let shown = list.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
                 prop_assert_eq!(Address::parse_list(&shown), Ok(list));
+            }
+        }
+
+        #[test]
+        fn plain_names_need_no_tables(text in "[a-cA-C09._-]{0,34}") {
+            let parsed = Name::parse(&text);
+            prop_assert_eq!(is_plain(&text), parsed.is_ok());
+            if let Ok(name) = parsed {
+                prop_assert_eq!(name.folded(), text.to_lowercase().nfc().collect::<String>());
+                prop_assert_eq!(Name::try_from(text.clone()).map(String::from), Ok(text));
             }
         }
 

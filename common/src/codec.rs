@@ -52,7 +52,7 @@ impl Encoding {
     /// Appends a value as a frame, with its length before it. Fails as [`Encoding::encode`] does, and appends nothing then.
     pub fn append<T: Serialize>(self, wire: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
         append_frame(wire, |wire| match self {
-            Encoding::Binary => encode_into(wire, value),
+            Encoding::Binary => append(wire, value),
             Encoding::Json => serde_json::to_writer(wire, value).map_err(|e| FrameError::Malformed(e.to_string())),
         })
     }
@@ -72,10 +72,18 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
     within_limit(body)
 }
 
-/// Appends a value's body, of whatever length.
-pub fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
-    let encoded = bincode::serde::encode_into_std_write(value, bytes, config());
-    encoded.map(drop).map_err(|e| FrameError::Malformed(e.to_string()))
+/// Appends a value's body to what is there. Where that fails, what was there is there still.
+pub fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), FrameError> {
+    let start = bytes.len();
+    let result = bincode::serde::encode_into_std_write(value, bytes, config());
+    let result = result.map_err(|e| FrameError::Malformed(e.to_string())).and_then(|written| match written {
+        0..=limits::FRAME_BYTES => Ok(()),
+        announced => Err(FrameError::TooLong { announced, allowed: limits::FRAME_BYTES }),
+    });
+    if result.is_err() {
+        bytes.truncate(start);
+    }
+    result
 }
 
 fn within_limit(body: Vec<u8>) -> Result<Vec<u8>, FrameError> {
@@ -118,6 +126,13 @@ pub fn append_frame(
             Err(error)
         }
     }
+}
+
+/// The value whose body stands at the beginning of these bytes, and the bytes behind it.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), FrameError> {
+    let decoded = bincode::serde::decode_from_slice(bytes, config());
+    let (value, used) = decoded.map_err(|e| FrameError::Malformed(e.to_string()))?;
+    Ok((value, bytes.get(used..).unwrap_or_default()))
 }
 
 /// Appends a body with its length before it, as it goes over the wire.
@@ -303,6 +318,17 @@ mod tests {
         assert_eq!(decode::<ClientFrame>(&body), Err(FrameError::Trailing(1)));
         assert!(matches!(decode::<ServerFrame>(&[200]), Err(FrameError::Malformed(_))));
         assert!(matches!(decode::<ServerFrame>(&[]), Err(FrameError::Malformed(_))));
+    }
+
+    #[test]
+    fn values_stand_behind_each_other() {
+        let mut bytes = Vec::new();
+        append(&mut bytes, &(7u64, "sete")).unwrap();
+        append(&mut bytes, &(8u64, "oito")).unwrap();
+        assert!(append(&mut bytes, &vec![1u8; limits::FRAME_BYTES + 1]).is_err());
+        let (first, rest) = decode_first::<(u64, String)>(&bytes).unwrap();
+        let (second, rest) = decode_first::<(u64, String)>(rest).unwrap();
+        assert_eq!((first, second, rest), ((7, "sete".into()), (8, "oito".into()), &[][..]));
     }
 
     proptest! {

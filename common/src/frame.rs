@@ -260,7 +260,7 @@ pub fn append_delivery(wire: &mut Vec<u8>, mailbox: MailboxId, seq: Seq, entry: 
         },
     }
     codec::append_frame(wire, |wire| {
-        codec::encode_into(wire, &Head::Delivery { mailbox, seq })?;
+        codec::append(wire, &Head::Delivery { mailbox, seq })?;
         wire.extend_from_slice(entry);
         Ok(())
     })

@@ -16,5 +16,7 @@ pub mod text;
 pub mod time;
 
 pub use address::{Address, Name};
-pub use message::{Content, DeviceId, Entry, Epoch, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Submission};
+pub use message::{
+    Content, DeviceId, Entry, EntryRef, Epoch, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Submission,
+};
 pub use time::Timestamp;

@@ -128,6 +128,13 @@ pub enum Entry {
     Receipt(Receipt),
 }
 
+/// An [`Entry`] whose parts belong to others, to be written without copying them. Its bytes are those of the entry.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub enum EntryRef<'a> {
+    Message { from: &'a Name, number: Option<u64>, accepted_at: Timestamp, message: &'a Message },
+    Receipt(&'a Receipt),
+}
+
 /// News of messages that somebody wrote, for their author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Receipt {
@@ -204,6 +211,7 @@ hexadecimal!(MessageId, DeviceId, Epoch);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec;
 
     fn submission(recipients: u64, targets: &[u8], content: usize) -> Submission {
         Submission {
@@ -230,6 +238,20 @@ mod tests {
             assert_eq!(submission(1, targets, 10).refusal(), Some(Outcome::Invalid), "{targets:?}");
         }
         assert_eq!(Submission { counter: 0, ..submission(1, &[0], 1) }.refusal(), Some(Outcome::Invalid));
+    }
+
+    #[test]
+    fn a_borrowed_entry_has_the_bytes_of_an_owned_one() {
+        let Submission { message, .. } = submission(2, &[0], 300);
+        let (from, number, accepted_at) = (Name::given(4), Some(4), Timestamp(1_700_000_000_000));
+        let borrowed = codec::encode(&EntryRef::Message { from: &from, number, accepted_at, message: &message });
+        assert_eq!(borrowed, codec::encode(&Entry::Message { from, number, accepted_at, message }));
+        for receipt in [
+            Receipt::Delivered { mailbox: MailboxId(3), seq: 300, at: Timestamp(-5) },
+            Receipt::Read { mailbox: MailboxId(70_000), seq: 1, at: Timestamp(5) },
+        ] {
+            assert_eq!(codec::encode(&EntryRef::Receipt(&receipt)), codec::encode(&Entry::Receipt(receipt)));
+        }
     }
 
     #[test]

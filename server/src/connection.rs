@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
@@ -63,6 +63,8 @@ pub trait Outgoing {
     async fn finish(&mut self, frames: &[u8]) -> io::Result<()>;
 }
 
+type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
+
 /// Serves a program's connection to its end, over TLS unless there is none.
 pub async fn serve(stream: TcpStream, arrival: Arrival, context: Context, tls: Option<TlsAcceptor>) {
     let Arrival { id, peer, at, handshake, place: _place } = arrival;
@@ -73,13 +75,12 @@ pub async fn serve(stream: TcpStream, arrival: Arrival, context: Context, tls: O
     }
     let Some(tls) = tls else {
         let (reader, writer) = stream.into_split();
-        return serve_program(reader, writer, PLAINTEXT, caller, context).await;
+        return Box::pin(serve_program(reader, writer, PLAINTEXT, caller, context)).await;
     };
-    match speak_tls(stream, tls, at).await {
-        Ok((stream, door)) => {
-            let (reader, writer) = tokio::io::split(stream);
-            serve_program(reader, writer, door, caller, context).await;
-        }
+    // What the handshake needs is gone when it is over: a connection is idle for most of its life, and holds only what the
+    // conversation needs.
+    match Box::pin(speak_tls(stream, tls, at)).await {
+        Ok((reader, writer, door)) => Box::pin(serve_program(reader, writer, door, caller, context)).await,
         Err(error) => debug!(%peer, %error, "no connection"),
     }
 }
@@ -102,7 +103,7 @@ async fn speak_tls(
     stream: TcpStream,
     tls: TlsAcceptor,
     arrived_at: Instant,
-) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Door)> {
+) -> io::Result<(ReadHalf<TlsStream>, WriteHalf<TlsStream>, Door)> {
     let deadline = tokio::time::Instant::from_std(arrived_at + limits::HANDSHAKE_TIME);
     let tls = timeout_at(deadline, tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if tls.get_ref().1.alpn_protocol() != Some(hello::ALPN) {
@@ -111,7 +112,8 @@ async fn speak_tls(
     let mut exporter = [0; 32];
     let exported = tls.get_ref().1.export_keying_material(&mut exporter[..], login::EXPORTER_LABEL, None);
     exported.map_err(io::Error::other)?;
-    Ok((tls, Door::Program { exporter }))
+    let (reader, writer) = tokio::io::split(tls);
+    Ok((reader, writer, Door::Program { exporter }))
 }
 
 /// Whom a session is for.
@@ -140,7 +142,7 @@ pub async fn converse(
         let (slot, inbox) = mailslot();
         counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
         let session = Session::new(door, nonce, allowances, at);
-        let pump = Pump { session, id, peer, handshake: Some(handshake), counter: &counter };
+        let mut pump = Pump { session, id, peer, handshake: Some(handshake), counter: &counter };
         pump.run(incoming, outgoing, inbox, stopping).await
     };
     match pumped.await {
@@ -161,7 +163,7 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     async fn run(
-        mut self,
+        &mut self,
         incoming: &mut impl Incoming,
         outgoing: &mut impl Outgoing,
         mut inbox: Inbox,

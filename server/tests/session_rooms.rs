@@ -4,7 +4,7 @@ mod table;
 
 use malote_common::frame::{ClientFrame, Closing, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame};
 use malote_common::{Entry, Epoch, MailboxId, Name, Seq, Timestamp, codec, limits};
-use malote_server::post_office::{Changes, Event, Request};
+use malote_server::post_office::{Event, News, Request};
 use malote_server::rate::Rate;
 use malote_server::store::Run;
 use std::sync::Arc;
@@ -186,8 +186,8 @@ fn who_comes_and_goes_costs_a_slow_reader_little_memory_and_is_told_in_the_end()
     table.session.event(Event::People { people: vec![], more: false });
     table.asked();
     for number in 0..100_000 {
-        table.session.event(Event::Member { mailbox: ROOM, person: person(number), entered: true });
-        table.session.event(Event::Presence(Arc::new(Changes::new(vec![person(number)]))));
+        table.session.event(Event::News(Arc::new(News::of_room(ROOM, vec![(person(number), true)]))));
+        table.session.event(Event::News(Arc::new(News::of_people(&[person(number)]))));
     }
     let most = table.session.transmit().len();
     assert!(most < 256 * 1024, "{most} bytes wait");

@@ -13,6 +13,7 @@ use malote_common::{
 };
 use malote_common::{limits, login};
 
+use super::identity;
 use super::mark::{self, MARK_BYTES};
 use super::{Agent, Heard, Mark};
 
@@ -34,6 +35,10 @@ pub struct Malote {
     template: Option<Template>,
     /// Bytes that the bodies of messages to it have.
     body_bytes: usize,
+    /// How many of the newest entries of its mailbox it asks for on login, as somebody who was away.
+    lacks: u64,
+    /// Whether it listens in all rooms that it is in, as a program does.
+    listens: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +73,24 @@ impl Malote {
             welcome: None,
             template: None,
             body_bytes,
+            lacks: 0,
+            listens: false,
         })
+    }
+
+    /// The person with this number in a store of [`crate::filling`], on a device that was never seen before.
+    pub fn known(number: u32, body_bytes: usize) -> Result<Malote> {
+        Ok(Malote { key: identity::key(number), ..Malote::new(number, body_bytes)? })
+    }
+
+    /// The same, and it listens in all rooms that it is in, as a program does.
+    pub fn listening(self) -> Malote {
+        Malote { listens: true, ..self }
+    }
+
+    /// The same, and it lacks so many of the newest entries of its mailbox.
+    pub fn lacking(self, lacks: u64) -> Malote {
+        Malote { lacks, ..self }
     }
 
     /// The same, and it enters a room, which it makes where there is none.
@@ -90,8 +112,11 @@ impl Malote {
         match codec::decode(body)? {
             ServerFrame::Welcome(welcome) => {
                 let Welcome { mailbox, epoch, last_seq, .. } = welcome;
+                for room in welcome.rooms.iter().filter(|_| self.listens) {
+                    resume(room.mailbox, room.epoch, room.last_seq, out)?;
+                }
                 self.welcome = Some(welcome);
-                resume(mailbox, epoch, last_seq, out)?;
+                resume(mailbox, epoch, last_seq.saturating_sub(self.lacks), out)?;
                 match &self.room {
                     None => self.become_ready(heard),
                     Some(room) => {

@@ -4,6 +4,7 @@
 //! Server and generator have one core each, so that the generator must not be the slower of the two: many frames go into
 //! each read and each write, and nothing is allocated for a message.
 
+pub mod identity;
 pub mod malote;
 pub mod mark;
 pub mod mqtt;

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustls::{ClientConfig, ClientConnection};
 
 use super::{Agent, Heard, tls};
@@ -54,6 +54,8 @@ pub struct Pump {
     heard: Vec<Heard>,
     /// Asks the system again and again instead of sleeping, so that being woken takes no time of what is measured.
     pub spins: bool,
+    /// Where somebody wants to know, the connections that were lost, each with the reason, instead of an error.
+    pub lost: Option<Vec<(usize, String)>>,
 }
 
 struct Line {
@@ -66,6 +68,7 @@ struct Line {
     out: Vec<u8>,
     written: usize,
     is_dirty: bool,
+    is_lost: bool,
 }
 
 impl Pump {
@@ -80,6 +83,7 @@ impl Pump {
             plain: vec![0; READ_BYTES],
             heard: Vec::new(),
             spins: false,
+            lost: None,
         })
     }
 
@@ -116,21 +120,48 @@ impl Pump {
     /// Opens one connection and returns its number: they count from 0.
     pub fn connect(&mut self, address: SocketAddr, wire: &Wire, agent: Box<dyn Agent>) -> Result<usize> {
         let number = self.lines.len();
+        let line = self.open(number, address, wire, agent)?;
+        self.lines.push(line);
+        self.dirty.push(number);
+        Ok(number)
+    }
+
+    /// Opens a connection in the place of one that was lost.
+    pub fn reconnect(&mut self, number: usize, address: SocketAddr, wire: &Wire, agent: Box<dyn Agent>) -> Result<()> {
+        self.lines[number] = self.open(number, address, wire, agent)?;
+        self.dirty.push(number);
+        Ok(())
+    }
+
+    /// Gives a connection up.
+    pub fn hang_up(&mut self, number: usize) -> Result<()> {
+        self.lines[number].is_lost = true;
+        Ok(self.lines[number].stream.shutdown(Shutdown::Both).or_else(ignore_unconnected)?)
+    }
+
+    fn open(&self, number: usize, address: SocketAddr, wire: &Wire, agent: Box<dyn Agent>) -> Result<Line> {
         let stream = dial(address, number).with_context(|| format!("connection {number} cannot be opened"))?;
         let tls = match wire {
             Wire::Plain => None,
             Wire::Tls(config) => Some(Box::new(tls::connection(config)?)),
         };
-        let mut line =
-            Line { stream, agent, tls, opened: false, inbox: Vec::new(), out: Vec::new(), written: 0, is_dirty: true };
+        let mut line = Line {
+            stream,
+            agent,
+            tls,
+            opened: false,
+            inbox: Vec::new(),
+            out: Vec::new(),
+            written: 0,
+            is_dirty: true,
+            is_lost: false,
+        };
         if line.tls.is_none() {
             line.opened = true;
             line.agent.opened(&[0; 32], &mut line.out)?;
         }
         self.poll.registry().register(&mut line.stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
-        self.lines.push(line);
-        self.dirty.push(number);
-        Ok(number)
+        Ok(line)
     }
 
     pub fn agent(&mut self, number: usize) -> &mut dyn Agent {
@@ -160,19 +191,28 @@ impl Pump {
             _ => {}
         }
         let earlier = self.unread.len();
+        let mut writable = Vec::new();
         for event in &self.events {
             let Token(number) = event.token();
             if event.is_writable() {
-                self.lines[number].write().with_context(|| lost(number))?;
+                writable.push(number);
             }
             if event.is_readable() || event.is_read_closed() {
                 self.unread.push_back(number);
             }
         }
+        for number in writable {
+            self.write(number)?;
+        }
         for _ in 0..self.unread.len().max(earlier) {
             let Some(number) = self.unread.pop_front() else { break };
-            if self.read(number, heard).with_context(|| lost(number))? {
-                self.unread.push_back(number);
+            if self.lines[number].is_lost {
+                continue;
+            }
+            match self.read(number, heard) {
+                Ok(true) => self.unread.push_back(number),
+                Ok(false) => {}
+                Err(error) => self.lose(number, error)?,
             }
         }
         self.write_all()
@@ -180,9 +220,25 @@ impl Pump {
 
     fn write_all(&mut self) -> Result<()> {
         while let Some(number) = self.dirty.pop() {
-            let line = &mut self.lines[number];
-            line.is_dirty = false;
-            line.write().with_context(|| lost(number))?;
+            self.lines[number].is_dirty = false;
+            self.write(number)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, number: usize) -> Result<()> {
+        let line = &mut self.lines[number];
+        match line.is_lost {
+            true => Ok(()),
+            false => line.write().or_else(|error| self.lose(number, error)),
+        }
+    }
+
+    fn lose(&mut self, number: usize, error: anyhow::Error) -> Result<()> {
+        self.lines[number].is_lost = true;
+        match &mut self.lost {
+            Some(lost) => lost.push((number, format!("{error:#}"))),
+            None => return Err(error.context(format!("connection {number} was lost"))),
         }
         Ok(())
     }
@@ -299,17 +355,21 @@ fn drain(tls: &mut ClientConnection, plain: &mut [u8]) -> Result<usize> {
 
 /// Each few connections come from another address of this computer: servers limit how many one address may be setting up.
 fn dial(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     let group = number / PER_SOURCE;
     let source = Ipv4Addr::new(127, 1, (group / 250) as u8, (group % 250) as u8 + 1);
     rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
-    rustix::net::connect(&socket, &address)?;
+    match rustix::net::connect(&socket, &address) {
+        // The first write fails where nobody takes the connection.
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
     let stream = std::net::TcpStream::from(socket);
     stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
     Ok(TcpStream::from_std(stream))
 }
 
-fn lost(number: usize) -> String {
-    format!("connection {number} was lost")
+fn ignore_unconnected(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::NotConnected { Ok(()) } else { Err(error) }
 }

@@ -1,9 +1,14 @@
 //! What is measured. Each measure runs the systems in turn and returns a chapter of the report.
 
+mod arrivals;
+mod backlog;
 mod fan_out;
+mod growth;
 mod latency;
+mod memory;
 mod pace;
 pub mod pairs;
+mod standing;
 mod throughput;
 mod window;
 
@@ -23,21 +28,38 @@ pub enum Measure {
     Throughput,
     Latency,
     FanOut,
+    Memory,
+    Arrivals,
+    Backlog,
     Window,
+    Growth,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 4] = [Measure::Throughput, Measure::Latency, Measure::FanOut, Measure::Window];
+    pub const ALL: [Measure; 8] = [
+        Measure::Throughput,
+        Measure::Latency,
+        Measure::FanOut,
+        Measure::Memory,
+        Measure::Arrivals,
+        Measure::Backlog,
+        Measure::Window,
+        Measure::Growth,
+    ];
 
     /// Those of the short form: the ones in which a gross regression shows within seconds.
-    pub const QUICK: [Measure; 3] = [Measure::Throughput, Measure::Latency, Measure::FanOut];
+    pub const QUICK: [Measure; 4] = [Measure::Throughput, Measure::Latency, Measure::FanOut, Measure::Backlog];
 
     pub fn run(self, stage: &Stage) -> Result<Chapter> {
         match self {
             Measure::Throughput => throughput::run(stage),
             Measure::Latency => latency::run(stage),
             Measure::FanOut => fan_out::run(stage),
+            Measure::Memory => memory::run(stage),
+            Measure::Arrivals => arrivals::run(stage),
+            Measure::Backlog => backlog::run(stage),
             Measure::Window => window::run(stage),
+            Measure::Growth => growth::run(stage),
         }
     }
 }
@@ -48,7 +70,11 @@ impl fmt::Display for Measure {
             Measure::Throughput => "throughput",
             Measure::Latency => "latency",
             Measure::FanOut => "fan-out",
+            Measure::Memory => "memory",
+            Measure::Arrivals => "arrivals",
+            Measure::Backlog => "backlog",
             Measure::Window => "window",
+            Measure::Growth => "growth",
         })
     }
 }
@@ -87,13 +113,23 @@ impl<T> Series<T> {
         stage: &Stage,
         what: &str,
         systems: &[System],
+        measure: impl FnMut(System) -> Result<T>,
+    ) -> Result<Series<T>> {
+        Series::of_rounds(stage.rounds, what, systems, measure)
+    }
+
+    /// The same with a number of rounds of its own.
+    pub fn of_rounds(
+        rounds: usize,
+        what: &str,
+        systems: &[System],
         mut measure: impl FnMut(System) -> Result<T>,
     ) -> Result<Series<T>> {
         let mut series =
             Series { rounds: systems.iter().map(|system| (*system, Vec::new())).collect(), failed: vec![] };
-        for round in 1..=stage.rounds {
+        for round in 1..=rounds {
             for (system, values) in &mut series.rounds {
-                progress(format_args!("{what}, round {round} of {}: {system}", stage.rounds));
+                progress(format_args!("{what}, round {round} of {rounds}: {system}"));
                 match measure(*system) {
                     Ok(value) => values.push(value),
                     Err(error) if system.is_malote() || interrupt::asked() => return Err(error),

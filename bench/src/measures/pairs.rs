@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::pace::{Pace, Stopwatch};
 use crate::load::pump::Pump;
-use crate::load::{Heard, Mark};
+use crate::load::{Agent, Heard, Mark};
 use crate::machine;
 use crate::peers::{Crowd, Role, Server, System};
 use crate::stage::Stage;
@@ -55,17 +55,23 @@ impl Pairs {
     }
 
     fn connect(system: System, server: Server, count: usize, body_bytes: usize) -> Result<Pairs> {
-        let mut pump = Pump::new()?;
-        machine::check_open_files(2 * count as u64 + 50)?;
         let roles = (0..2 * count).map(|number| (number, if number < count { Role::Sender } else { Role::Recipient }));
         let agents: Result<Vec<_>> = roles.map(|(number, role)| system.agent(number, role, body_bytes)).collect();
-        pump.admit(server.address, &server.wire, agents?, PATIENCE)?;
+        Pairs::of(server, system.answers(), agents?, body_bytes)
+    }
+
+    /// Connects these agents to a server that runs: the first half posts to the second.
+    pub fn of(server: Server, answers: bool, agents: Vec<Box<dyn Agent>>, body_bytes: usize) -> Result<Pairs> {
+        let count = agents.len() / 2;
+        machine::check_open_files(agents.len() as u64 + 50)?;
+        let mut pump = Pump::new()?;
+        pump.admit(server.address, &server.wire, agents, PATIENCE)?;
         for number in 0..count {
             let to = pump.agent(count + number).name();
             pump.agent(number).aim(&to, body_bytes)?;
         }
         let pairs = vec![Pair::default(); count];
-        Ok(Pairs { pump, server, answers: system.answers(), pairs, heard: Vec::new() })
+        Ok(Pairs { pump, server, answers, pairs, heard: Vec::new() })
     }
 
     pub fn server(&self) -> &Server {

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use crate::load::Agent;
 use crate::load::pump::Wire;
 use crate::stage::Stage;
+pub use malote::{Site, start_at};
 use process::Process;
 
 /// A system that is measured.

@@ -86,6 +86,6 @@ pub fn frames(outputs: &[Output]) -> Vec<ClientFrame> {
             buffer.extend(bytes);
         }
     }
-    let bodies = std::iter::from_fn(|| buffer.next_frame(limits::FRAME_BYTES).unwrap());
+    let bodies = std::iter::from_fn(|| buffer.next_frame(limits::FRAME_BYTES).unwrap().map(<[u8]>::to_vec));
     bodies.map(|body| codec::decode(&body).unwrap()).collect()
 }

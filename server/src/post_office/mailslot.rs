@@ -130,12 +130,12 @@ mod tests {
 
     use malote_common::MailboxId;
 
-    use super::super::Changes;
+    use super::super::News;
     use super::*;
     use crate::store::Run;
 
-    fn presence() -> Event {
-        Event::Presence(Arc::new(Changes::new(Vec::new())))
+    fn news() -> Event {
+        Event::News(Arc::new(News::of_people(&[])))
     }
 
     fn answer(counter: u64) -> Event {
@@ -149,12 +149,12 @@ mod tests {
     #[tokio::test]
     async fn there_is_always_room_for_answers_and_the_rest_is_missed() {
         let (slot, mut inbox) = mailslot();
-        assert!(slot.put(presence()), "the first one wakes");
-        assert!((0..EVENTS).all(|_| !slot.put(presence())));
-        (0..EVENTS as u64 / 2).for_each(|counter| drop(slot.put(answer(counter))));
+        assert!(slot.put(news()), "the first one wakes");
+        assert!((0..EVENTS).all(|_| !slot.put(news())));
+        (0..EVENTS as u64 / 2).for_each(|counter| assert!(!slot.put(answer(counter))));
         let mail = taken(&mut inbox).await;
         assert_eq!((mail.events.len(), mail.missed, mail.lost), (EVENTS, true, false));
-        (0..=EVENTS as u64).for_each(|counter| drop(slot.put(answer(counter))));
+        (0..=EVENTS as u64).for_each(|counter| assert_eq!(slot.put(answer(counter)), counter == 0));
         let mail = taken(&mut inbox).await;
         assert_eq!((mail.events.len(), mail.missed, mail.lost), (EVENTS, false, true));
     }

@@ -2,8 +2,8 @@
 //!
 //! [`PostOffice`] decides; it does no I/O of its own but through its [`Store`]. [`thread`] runs it.
 
-mod changes;
 mod mailslot;
+mod news;
 mod presence;
 #[cfg(test)]
 mod rooms_tests;
@@ -19,8 +19,8 @@ use malote_common::frame::{NameRefusal, Person, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Name, Outcome, Seq, Timestamp, limits};
 
 use crate::store::{Answer, Committed, Login, Operation, PersonId, Run, Store, StoreError};
-pub use changes::Changes;
 pub use mailslot::{Inbox, Mail, Mailslot, mailslot};
+pub use news::News;
 use presence::{Presence, Present};
 pub use types::{Event, Request, SessionId};
 
@@ -71,6 +71,7 @@ impl<S: Store> PostOffice<S> {
             }
         }
         self.push(appended, &mut effects);
+        self.tell_of_moves(&mut effects);
         // The store is read as it is after the whole batch, so that is when it is decided who may read what: whoever left a
         // room in this batch is not to see what was written there after that.
         for (session, request) in readings {
@@ -241,7 +242,7 @@ impl<S: Store> PostOffice<S> {
         let (number, name, connected) = (login.person.0, login.name.clone(), self.presence.is_connected(login.person));
         let person = Person { number, name, connected };
         for room in login.rooms.iter().filter(|_| login.is_new) {
-            self.tell_members(room.mailbox, &person, true, effects);
+            effects.moved(room.mailbox, person.clone(), true);
         }
     }
 
@@ -281,14 +282,17 @@ impl<S: Store> PostOffice<S> {
         };
         if changed {
             let connected = self.presence.is_connected(id);
-            self.tell_members(mailbox, &Person { connected, ..asker }, entered, effects);
+            effects.moved(mailbox, Person { connected, ..asker }, entered);
         }
     }
 
-    /// Tells those who listen to a room who has entered it or left it.
-    fn tell_members(&self, mailbox: MailboxId, person: &Person, entered: bool, effects: &mut Effects) {
-        for reader in self.presence.readers(mailbox) {
-            effects.tell(reader, Event::Member { mailbox, person: person.clone(), entered });
+    /// Tells those who listen to a room who has entered it and left it in this batch.
+    fn tell_of_moves(&self, effects: &mut Effects) {
+        for (mailbox, moves) in std::mem::take(&mut effects.moves) {
+            let news = Arc::new(News::of_room(mailbox, moves));
+            for reader in self.presence.readers(mailbox) {
+                effects.tell(reader, Event::News(news.clone()));
+            }
         }
     }
 
@@ -385,9 +389,9 @@ impl<S: Store> PostOffice<S> {
             name,
             connected: self.presence.is_connected(person),
         });
-        let changes = Arc::new(Changes::new(people.collect()));
+        let news = Arc::new(News::of_people(&people.collect::<Vec<_>>()));
         for watcher in self.presence.watchers() {
-            effects.tell(watcher, Event::Presence(changes.clone()));
+            effects.tell(watcher, Event::News(news.clone()));
         }
     }
 }
@@ -434,10 +438,16 @@ struct Effects {
     events: Vec<(SessionId, Event)>,
     /// People whose presence or name may have changed.
     changed: BTreeMap<PersonId, Name>,
+    /// Who entered a room (`true`) or left it.
+    moves: BTreeMap<MailboxId, Vec<(Person, bool)>>,
 }
 
 impl Effects {
     fn tell(&mut self, session: SessionId, event: Event) {
         self.events.push((session, event));
+    }
+
+    fn moved(&mut self, room: MailboxId, person: Person, entered: bool) {
+        self.moves.entry(room).or_default().push((person, entered));
     }
 }

@@ -1,8 +1,9 @@
 use super::*;
+use crate::store::Committed;
 use crate::store::contract::{DEVICE, submission};
 use crate::store::sqlite::SqliteStore;
 use malote_common::Submission;
-use malote_common::frame::{Membership, Room};
+use malote_common::frame::{Membership, Room, ServerFrame};
 
 const NOW: Timestamp = Timestamp(5);
 
@@ -137,7 +138,10 @@ fn watchers_learn_who_comes_and_goes() {
     let events = ask(&mut office, 1, Request::People { after: None });
     assert!(matches!(&events[..], [(1, Event::People { people, more: false })] if people[0].connected));
     let presence = |events: Vec<(u64, Event)>| match events.last() {
-        Some((1, Event::Presence(changes))) => (changes.people[0].number, changes.people[0].connected),
+        Some((1, Event::News(news))) => match &news.frames[..] {
+            [ServerFrame::Presence { people }] => (people[0].number, people[0].connected),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     };
     assert_eq!(presence(ask(&mut office, 2, login(2))), (1, true));
@@ -218,16 +222,25 @@ fn whoever_leaves_does_not_fetch_what_came_behind_them_in_the_same_batch() {
     assert!(matches!(told[..], [Event::Left { asked: true, .. }]), "{told:?}");
 }
 
+/// Who has entered a room (`true`) or left it, as far as this event tells.
+fn moves(event: &Event) -> Vec<(u64, bool)> {
+    let Event::News(news) = event else { return Vec::new() };
+    let moves = news.frames.iter().filter_map(|frame| match frame {
+        ServerFrame::Member { person, entered, .. } => Some((person.number, *entered)),
+        _ => None,
+    });
+    moves.collect()
+}
+
 #[test]
 fn those_in_a_room_learn_once_who_comes_and_goes() {
     let mut office = with_three();
     (1..=2).for_each(|n| drop(enter(&mut office, n, "obras")));
     let members = |events: Vec<(u64, Event)>| -> Vec<(u64, u64, bool)> {
-        let member = |(session, event)| match event {
-            Event::Member { person, entered, .. } => Some((session, person.number, entered)),
-            _ => None,
-        };
-        events.into_iter().filter_map(member).collect()
+        events
+            .iter()
+            .flat_map(|(session, event)| moves(event).into_iter().map(|(who, entered)| (*session, who, entered)))
+            .collect()
     };
     let enter = || Request::Enter { room: Name::parse("obras").unwrap(), create: false };
     assert_eq!(members(ask(&mut office, 3, enter())), [(1, 2, true), (2, 2, true)]);
@@ -315,7 +328,7 @@ fn what_a_connection_wished_for_holds_for_the_one_that_takes_its_place() {
         panic!("{told:?}")
     };
     assert_eq!(*named, name);
-    assert!(events.iter().any(|(to, event)| to.0 == 2 && matches!(event, Event::Member { entered: false, .. })));
+    assert!(events.iter().any(|(to, event)| to.0 == 2 && moves(event).iter().any(|(_, entered)| !entered)));
     ask(&mut office, 4, Request::Resume { mailbox, after: 0 });
     assert!(ask(&mut office, 4, Request::Fetch { mailbox, after: 0 }).is_empty());
     assert_eq!(hear(&ask(&mut office, 2, write(1, "#obras"))), [2]);
@@ -332,7 +345,7 @@ fn those_who_listen_to_everybody_learn_who_is_new() {
     });
     ask(&mut office, 1, Request::Resume { mailbox: mailbox.unwrap(), after: 0 });
     let told = |events: Vec<(u64, Event)>| {
-        events.iter().filter(|(session, event)| *session == 1 && matches!(event, Event::Member { .. })).count()
+        events.iter().filter(|(session, _)| *session == 1).map(|(_, event)| moves(event).len()).sum::<usize>()
     };
     assert_eq!(told(ask(&mut office, 4, login(4))), 1);
     assert_eq!(told(ask(&mut office, 5, login(4))), 0, "they come again");

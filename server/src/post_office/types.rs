@@ -5,7 +5,7 @@ use std::sync::Arc;
 use malote_common::frame::{Membership, NameRefusal, Person, Room, RoomRefusal};
 use malote_common::{DeviceId, MailboxId, Message, Name, Outcome, Seq, Submission};
 
-use super::Changes;
+use super::News;
 use crate::store::{Login, Run};
 
 /// A connection, for as long as it lasts. Those made later have greater ones.
@@ -71,7 +71,8 @@ pub enum Event {
         people: Vec<Person>,
         more: bool,
     },
-    Presence(Arc<Changes>),
+    /// Who comes and goes, for those who watch or have resumed a room.
+    News(Arc<News>),
     ReadNoted {
         mailbox: MailboxId,
         seqs: Vec<Seq>,
@@ -84,12 +85,6 @@ pub enum Event {
         mailbox: MailboxId,
         people: Vec<Person>,
         more: bool,
-    },
-    /// Somebody has entered a room that the session has resumed, or left it.
-    Member {
-        mailbox: MailboxId,
-        person: Person,
-        entered: bool,
     },
     /// The session's person has entered a room, by this session (`asked`) or another.
     Entered {
@@ -124,6 +119,6 @@ pub enum Event {
 impl Event {
     /// Whether a session that misses this event can ask for its content later.
     pub fn can_be_missed(&self) -> bool {
-        matches!(self, Event::Entries(_) | Event::Presence(_) | Event::Member { .. })
+        matches!(self, Event::Entries(_) | Event::News(_))
     }
 }

@@ -147,13 +147,9 @@ impl Session {
                 self.listed(&ServerFrame::Members { mailbox, people, more });
             }
             // Whoever reads slowly is told later how it stands, not what happened meanwhile.
-            (Event::Member { .. } | Event::Presence(_), State::Active(active))
-                if self.outgoing.len() >= OUTGOING_BYTES =>
-            {
-                active.left_out = true;
-            }
-            (Event::Member { mailbox, person, entered }, State::Active(_)) => {
-                self.send(&ServerFrame::Member { mailbox, person, entered });
+            (Event::News(_), State::Active(active)) if self.outgoing.len() >= OUTGOING_BYTES => active.left_out = true,
+            (Event::News(news), State::Active(_)) => {
+                self.outgoing.end().extend_from_slice(news.encoded(self.door.encoding()));
             }
             (Event::Entered { membership, created, asked }, State::Active(active)) => {
                 active.feeds.enter(&membership);
@@ -184,9 +180,6 @@ impl Session {
             (Event::ReadNoted { mailbox, seqs }, State::Active(active)) => {
                 active.reading = active.reading.saturating_sub(1);
                 self.send(&ServerFrame::ReadNoted { mailbox, seqs });
-            }
-            (Event::Presence(changes), State::Active(_)) => {
-                self.outgoing.end().extend_from_slice(changes.frames(self.door.encoding()));
             }
             _ => {}
         }

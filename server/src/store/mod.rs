@@ -54,7 +54,8 @@ pub trait Store: Send {
     /// Carries out a batch as one transaction; `answers[i]` belongs to `batch[i]`.
     fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError>;
 
-    /// Entries of a mailbox behind `after`, in order: as many as fit into `max_bytes`, and at least one if there is one.
+    /// Entries of a mailbox behind `after`, in order: as many as fit into `max_bytes` of runs, and at least one if there is
+    /// one. Where they were cut when they were stored does not show.
     fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError>;
 
     /// Up to `limit` people with numbers above `after`, in order. `connected` is false: a store does not know.
@@ -93,7 +94,7 @@ pub enum Operation {
 }
 
 /// What came of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// One for each operation.
     pub answers: Vec<Answer>,

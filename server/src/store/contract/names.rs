@@ -13,7 +13,7 @@ fn name(typed: &str) -> Name {
 
 fn take_at(store: &mut impl Store, person: &Login, typed: &str, at: i64) -> Answer {
     let operation = Operation::TakeName { person: person.person, name: Some(name(typed)) };
-    store.commit(&[operation], Timestamp(at)).unwrap().remove(0)
+    store.commit(&[operation], Timestamp(at)).unwrap().answers.remove(0)
 }
 
 fn take(store: &mut impl Store, person: &Login, typed: &str) -> Answer {

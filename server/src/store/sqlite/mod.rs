@@ -1,49 +1,74 @@
 //! The embedded store: one SQLite file, written by one thread.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use malote_common::frame::{Person, Room};
 use malote_common::{MailboxId, Name, Seq, Timestamp};
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Transaction, params};
 
-use super::{Answer, Committed, Operation, PersonId, Run, Store, StoreError};
+use super::{Committed, Operation, PersonId, Run, Store, StoreError};
+use background::Background;
+use batch::Batch;
+use log::Log;
 
+mod answers;
+mod background;
+mod batch;
+mod log;
+#[cfg(test)]
+mod model_tests;
+mod opening;
 mod people;
 mod posting;
+mod reading;
+mod receipts;
 mod rooms;
+mod runs;
 
-/// The schema's versions, oldest first.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+/// KiB of the file that are kept in memory: the tables of those who are here now. What is read once, as a backlog is, soon
+/// makes room for others.
+const CACHE_KIB: i64 = 8 * 1024;
 
-/// What tells our files from those of other programs: "MLT1".
-const APPLICATION: u32 = 0x4d4c_5431;
+/// Bytes of a page. Twice of what is usual costs a single message little, and saves a batch a fifth of its writing.
+const PAGE: usize = 8 * 1024;
 
-/// Bytes of write-ahead log after which it is carried over into the table: large, so that commits seldom wait for it.
-const WAL_PAGES: u32 = 64 * 1024 * 1024 / 4096;
+/// Pages that an operation changes beside those of the entries, at most: device, mailbox, and the index of runs, with what
+/// is above them.
+const PAGES_PER_OPERATION: usize = 8;
 
 /// Statements kept prepared: all of this file's.
 const PREPARED: usize = 64;
 
 /// A [`Store`] in a SQLite file.
 pub struct SqliteStore {
+    // What goes on beside the commits stands first: it ends before the connection does.
+    /// Nothing for a store in memory.
+    log: Option<Log>,
+    /// The reading of what was too much to be read at once.
+    reading: Option<Background>,
     connection: Connection,
 }
 
 impl SqliteStore {
     /// Opens the file, or makes it. Fails where it is not a store, is damaged, or was written by a newer program; nothing
     /// is written to such a file, not even what its write-ahead log holds.
+    ///
+    /// Damage that is found later, in what is too large to be read at once, makes every further call fail.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-        make_private(path).map_err(|error| StoreError::Failed(error.to_string()))?;
+        SqliteStore::open_with(path, opening::READ_WHOLE, log::LIMITS)
+    }
+
+    fn open_with(path: &Path, read_whole: u64, limits: log::Limits) -> Result<SqliteStore, StoreError> {
+        opening::make_private(path).map_err(|error| StoreError::Failed(error.to_string()))?;
         let connection = Connection::open(path)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        check(&connection)?;
-        let store = SqliteStore::prepare(connection, "FULL")?;
+        opening::refuse_others(&connection)?;
+        let is_read = opening::check(&connection, path, read_whole)?;
+        let mut store = SqliteStore::prepare(connection, "FULL")?;
         store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        store.log = Some(Log::new(path, limits));
+        store.reading = if is_read { None } else { Some(reading::start(path)?) };
         Ok(store)
     }
 
@@ -53,144 +78,60 @@ impl SqliteStore {
     }
 
     fn prepare(mut connection: Connection, synchronous: &str) -> Result<SqliteStore, StoreError> {
-        refuse_others(&connection)?;
+        connection.pragma_update(None, "page_size", PAGE as i64)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        migrate(&mut connection)?;
-        let mut store = SqliteStore { connection };
+        // Without it, statements are prepared anew for nearly each value that they are given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        opening::migrate(&mut connection)?;
+        let mut store = SqliteStore { log: None, reading: None, connection };
         store.commit(&[Operation::OpenRoom { room: Name::everybody() }], Timestamp(0))?;
         Ok(store)
+    }
+
+    /// Fails once something beside the commits has.
+    fn check(&self) -> Result<(), StoreError> {
+        self.log.as_ref().map_or(Ok(()), Log::check)?;
+        self.reading.as_ref().map_or(Ok(()), Background::check)
     }
 }
 
 impl Store for SqliteStore {
-    fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
-        let tx = Batch { tx: self.connection.transaction()?, now, appended: Default::default() };
-        let answers = batch.iter().map(|operation| tx.carry_out(operation)).collect::<Result<Vec<_>, _>>()?;
-        let appended = runs(tx.appended.take());
-        tx.tx.commit()?;
-        Ok(Committed { answers, appended })
+    fn commit(&mut self, operations: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
+        self.check()?;
+        let mut batch = Batch::new(self.connection.transaction()?, now, operations.len());
+        operations.iter().try_for_each(|operation| batch.carry_out(operation))?;
+        let committed = batch.commit()?;
+        if let Some(log) = &mut self.log {
+            let bytes: usize = committed.appended.iter().map(|run| run.bytes.len()).sum();
+            log.tend(&self.connection, bytes / PAGE + operations.len() * PAGES_PER_OPERATION)?;
+        }
+        Ok(committed)
     }
 
     fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT seq, body FROM entry WHERE mailbox = ? AND seq > ? ORDER BY seq")?;
-        let mut rows = statement.query(params![number(mailbox.0), number(after)])?;
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            let body = row.get_ref(1)?.as_blob().map_err(unexpected)?;
-            bytes += body.len();
-            if bytes > max_bytes && !entries.is_empty() {
-                break;
-            }
-            entries.push(Stored { mailbox, seq: row.get::<_, i64>(0)? as u64, entry: Arc::from(body) });
-        }
-        Ok(runs(entries))
+        self.check()?;
+        Ok(runs::read(&self.connection, mailbox, after, max_bytes)?.into_iter().collect())
     }
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
+        self.check()?;
         people::list(&self.connection, after, limit)
     }
 
     fn rooms(&mut self, after: Option<&Name>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        self.check()?;
         rooms::list(&self.connection, after, limit)
     }
 
     fn members(&mut self, room: MailboxId, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
+        self.check()?;
         rooms::members(&self.connection, room, after, limit)
     }
-}
-
-pub struct Stored {
-    pub mailbox: MailboxId,
-    pub seq: Seq,
-    pub entry: Arc<[u8]>,
-}
-
-fn runs(entries: Vec<Stored>) -> Vec<Run> {
-    let mut runs: std::collections::BTreeMap<MailboxId, (Seq, Seq, Vec<u8>)> = Default::default();
-    for Stored { mailbox, seq, entry } in entries {
-        let run = runs.entry(mailbox).or_insert((seq, seq, Vec::new()));
-        run.1 = seq;
-        malote_common::codec::write_frame(&mut run.2, &entry);
-    }
-    runs.into_iter().map(|(mailbox, (first, last, bytes))| Run { mailbox, first, last, bytes: bytes.into() }).collect()
-}
-
-/// One transaction, with the operations that it can carry out.
-struct Batch<'a> {
-    tx: Transaction<'a>,
-    now: Timestamp,
-    appended: std::cell::RefCell<Vec<Stored>>,
-}
-
-impl Batch<'_> {
-    fn carry_out(&self, operation: &Operation) -> Result<Answer, StoreError> {
-        match operation {
-            Operation::Login { key, device } => self.login(key, *device).map(Answer::LoggedIn),
-            Operation::Submit { author, device, submission } => self.submit(*author, *device, submission),
-            Operation::Acknowledge { mailbox, seq } => self.acknowledge(*mailbox, *seq),
-            Operation::Read { mailbox, seqs } => self.read(*mailbox, seqs),
-            Operation::TakeName { person, name } => self.take_name(*person, name.as_ref()),
-            Operation::Enter { person, room, create } => self.enter(*person, room, *create),
-            Operation::Leave { person, room } => self.leave(*person, room),
-            Operation::OpenRoom { room } => self.open_room(room),
-            Operation::Post { room, from, message } => self.post(*room, from, message),
-        }
-    }
-
-    fn make_mailbox(&self) -> Result<i64, StoreError> {
-        let mut epoch = [0; 16];
-        getrandom::fill(&mut epoch).map_err(|e| StoreError::Failed(format!("no random numbers: {e}")))?;
-        self.tx
-            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered) VALUES (?, 0, 0)")?
-            .execute([&epoch[..]])?;
-        Ok(self.tx.last_insert_rowid())
-    }
-}
-
-/// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
-fn make_private(path: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
-}
-
-/// Reads the whole file, and fails where something in it is damaged. It takes half a second for a million entries.
-fn check(connection: &Connection) -> Result<(), StoreError> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    match found.lines().last() {
-        Some("ok") => Ok(()),
-        damage => Err(StoreError::Failed(damage.unwrap_or_default().to_owned())),
-    }
-}
-
-/// Fails where the file holds tables of another program, or of a newer version of this one.
-fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
-    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != APPLICATION && tables > 0 {
-        return Err(StoreError::Failed("the file belongs to another program".to_owned()));
-    }
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version as usize > MIGRATIONS.len() {
-        true => Err(StoreError::Failed("the store was written by a newer malote-server".to_owned())),
-        false => Ok(()),
-    }
-}
-
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    connection.pragma_update(None, "application_id", APPLICATION)?;
-    for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
-        let tx = connection.transaction()?;
-        tx.execute_batch(migration)?;
-        tx.pragma_update(None, "user_version", step)?;
-        tx.commit()?;
-    }
-    Ok(())
 }
 
 /// SQLite's integers are signed; ours never come near the difference.
@@ -217,7 +158,8 @@ impl From<rusqlite::Error> for StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::contract;
+    use super::super::{Answer, contract};
+    use super::opening::MIGRATIONS;
     use super::*;
     use malote_common::Outcome;
 
@@ -275,10 +217,103 @@ mod tests {
         let big = contract::submission(1, &["Usuario1"], &"x".repeat(100_000));
         let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission: big };
         assert!(matches!(store.commit(std::slice::from_ref(&submit), Timestamp(1)), Err(StoreError::Full)));
-        assert_eq!(store.entries(ids[1].mailbox, 0, 1000).unwrap(), []);
+        assert!(store.entries(ids[1].mailbox, 0, 1000).unwrap().is_empty());
         store.connection.pragma_update(None, "max_page_count", 100_000).unwrap();
-        let answers = store.commit(&[submit], Timestamp(1)).unwrap();
-        assert!(matches!(&answers[0], Answer::Submitted { outcomes, .. }
+        let answers = store.commit(&[submit], Timestamp(1)).unwrap().answers;
+        assert!(matches!(&answers[0], Answer::Submitted { outcomes }
             if matches!(outcomes[0], Outcome::Accepted { seq: 1, .. })));
+    }
+
+    /// Puts a few hundred entries into a store, and closes it.
+    fn filled(path: &Path) -> Vec<crate::store::Login> {
+        let mut store = SqliteStore::open(path).unwrap();
+        let ids = contract::people(&mut store, 2);
+        for counter in 1..=300 {
+            let submission = contract::submission(counter, &["Usuario1"], &"x".repeat(5000));
+            let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+            store.commit(&[submit], Timestamp(1)).unwrap();
+        }
+        ids
+    }
+
+    /// Overwrites the first page of a table, and gives the file's bytes as they are then.
+    fn damage(path: &Path, table: &str) -> Vec<u8> {
+        let connection = Connection::open(path).unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?";
+        let root: u32 = connection.query_row(sql, [table], |row| row.get(0)).unwrap();
+        let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(path).unwrap();
+        let begins = ((root - 1) * page) as usize;
+        bytes[begins..begins + page as usize].fill(0xa5);
+        std::fs::write(path, &bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn damage_in_a_large_store_is_found_while_it_is_in_use() {
+        for table in ["run", "run_by_mailbox", "device", "member"] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("store.db");
+            let ids = filled(&path);
+            damage(&path, table);
+            assert!(matches!(SqliteStore::open(&path), Err(StoreError::Failed(_))), "read whole");
+            let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
+            while !store.reading.as_ref().is_none_or(Background::has_ended) {
+                std::thread::yield_now();
+            }
+            // It touches nothing of what is damaged.
+            assert!(matches!(store.people(None, ids.len()), Err(StoreError::Failed(_))), "{table}");
+            assert!(matches!(store.commit(&[], Timestamp(1)), Err(StoreError::Failed(_))), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_large_store_that_is_sound_stays_in_use_after_it_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let ids = filled(&path);
+        let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
+        while !store.reading.as_ref().is_none_or(Background::has_ended) {
+            store.check().unwrap();
+        }
+        store.check().unwrap();
+        assert!(!store.entries(ids[1].mailbox, 0, 1000).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_large_store_whose_people_are_damaged_or_whose_end_is_missing_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        filled(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let bytes = damage(&path, "person");
+        assert!(matches!(SqliteStore::open_with(&path, 0, log::LIMITS), Err(StoreError::Failed(_))));
+        assert!(std::fs::read(&path).unwrap() == bytes);
+        std::fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
+        assert!(matches!(SqliteStore::open_with(&path, 0, log::LIMITS), Err(StoreError::Failed(_))));
+        assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, whole.len() - 4096);
+    }
+
+    #[test]
+    fn the_log_stays_short_and_nothing_in_it_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let long = 100;
+        let limits = log::Limits { long, rest: 20, too_long: 2 * long };
+        let mut store = SqliteStore::open_with(&path, u64::MAX, limits).unwrap();
+        let ids = contract::people(&mut store, 2);
+        for counter in 1..=2000 {
+            let submission = contract::submission(counter, &["Usuario1"], &"x".repeat(3000));
+            let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+            store.commit(&[submit], Timestamp(1)).unwrap();
+        }
+        let log = std::fs::metadata(directory.path().join("store.db-wal")).unwrap().len();
+        // It may grow while the thread copies: by as much as may not be copied, and by what comes before it begins anew.
+        assert!(log < u64::from(6 * long) * PAGE as u64, "{log}");
+        drop(store);
+        let mut store = SqliteStore::open(&path).unwrap();
+        let runs = store.entries(ids[1].mailbox, 0, usize::MAX).unwrap();
+        assert_eq!(runs.last().unwrap().last, 2000);
     }
 }

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::names;
 use super::super::{Answer, Login, PersonId, StoreError};
-use super::{Batch, number, stored_name};
+use super::batch::Batch;
+use super::{number, stored_name};
 
 /// See [`super::super::Store::people`].
 pub fn list(connection: &Connection, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
@@ -32,7 +33,8 @@ impl Batch<'_> {
         };
         self.tx
             .prepare_cached(
-                "INSERT INTO device (person, device, last_counter, refused) VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING",
+                "INSERT INTO device (person, device, last_counter, refused, answers) VALUES (?, ?, 0, 0, x'')
+                 ON CONFLICT DO NOTHING",
             )?
             .execute(params![person, &device.0[..]])?;
         let mut statement = self.tx.prepare_cached(

@@ -1,13 +1,14 @@
 //! Rooms and who is in them.
 
 use malote_common::frame::{Membership, Person, Room, RoomRefusal};
-use malote_common::{Entry, Epoch, MailboxId, Message, Name, codec, limits};
+use malote_common::{Epoch, MailboxId, Name, address, limits};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::names;
 use super::super::{Answer, PersonId, StoreError};
+use super::batch::{At, Batch, Mailbox};
 use super::people::person;
-use super::{Batch, number, stored_name, unexpected};
+use super::{number, stored_name, unexpected};
 
 /// See [`super::super::Store::rooms`].
 pub fn list(connection: &Connection, after: Option<&Name>, limit: usize) -> Result<Vec<Room>, StoreError> {
@@ -47,7 +48,27 @@ struct Found {
     last_seq: i64,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// The mailbox of a room, and whether this person may post there. No room stands for that of everybody.
+    pub fn room_for(&mut self, person: PersonId, room: Option<&'a Name>) -> Result<Option<(At, bool)>, StoreError> {
+        let typed = room.map_or(address::EVERYBODY, Name::as_str);
+        if let Some(known) = self.rooms.get(&(person, typed)) {
+            return Ok(*known);
+        }
+        let mut statement = self.tx.prepare_cached(
+            "SELECT mailbox.id, last_seq, delivered,
+                    EXISTS (SELECT 1 FROM member WHERE member.room = mailbox.id AND member.person = ?)
+             FROM room JOIN mailbox ON mailbox.id = room.mailbox WHERE folded = ?",
+        )?;
+        let folded = room.map_or_else(|| typed.to_owned(), Name::folded);
+        let found = statement
+            .query_row(params![number(person.0), folded], |row| Ok((Mailbox::from_row(row)?, row.get(3)?)))
+            .optional()?;
+        let found = found.map(|(mailbox, is_member)| (self.mailboxes.put(mailbox.id, mailbox), is_member));
+        self.rooms.insert((person, typed), found);
+        Ok(found)
+    }
+
     pub fn enter(&self, person: PersonId, room: &Name, create: bool) -> Result<Answer, StoreError> {
         let refused = |why| Ok(Answer::RoomRefused(why));
         let (found, created) = match self.find(room)? {
@@ -111,15 +132,6 @@ impl Batch<'_> {
         Ok(Answer::Opened { mailbox: MailboxId(found.mailbox as u64), last_seq: found.last_seq as u64 })
     }
 
-    /// Appends a message of somebody who is no person, such as a visitor in a browser.
-    pub fn post(&self, room: MailboxId, from: &Name, message: &Message) -> Result<Answer, StoreError> {
-        let entry =
-            Entry::Message { from: from.clone(), number: None, accepted_at: self.now, message: message.clone() };
-        let entry = codec::encode(&entry).map_err(unexpected)?;
-        self.append(room, None, entry.into())?;
-        Ok(Answer::Noted)
-    }
-
     /// Lets a newcomer into the room of everybody.
     pub fn admit_to_everybody(&self, person: PersonId) -> Result<(), StoreError> {
         match self.find(&Name::everybody())? {
@@ -137,13 +149,6 @@ impl Batch<'_> {
         )?;
         let rows = statement.query_map([number(person.0)], columns)?;
         rows.map(|row| membership(row?)).collect()
-    }
-
-    /// The mailbox of a room, and whether this person may post there.
-    pub fn room_for(&self, person: PersonId, room: &Name) -> Result<Option<(MailboxId, bool)>, StoreError> {
-        let Some(found) = self.find(room)? else { return Ok(None) };
-        let is_member = self.first_seen_by(person, found.mailbox)?.is_some();
-        Ok(Some((MailboxId(found.mailbox as u64), is_member)))
     }
 
     fn find(&self, room: &Name) -> Result<Option<Found>, StoreError> {

@@ -25,18 +25,9 @@ CREATE TABLE device (
     device       BLOB NOT NULL,           -- 16 bytes, chosen by the client
     last_counter INTEGER NOT NULL,        -- the highest counter carried out
     refused      INTEGER NOT NULL,        -- the last counter that was refused for a passing reason
+    answers      BLOB NOT NULL,           -- the last answers, encoded one behind the other: counter, message's id, outcomes
     UNIQUE (person, device)
 ) STRICT;
-
--- The last answers to a device, in a ring: slot = counter modulo the window.
-CREATE TABLE answer (
-    device   INTEGER NOT NULL REFERENCES device,
-    slot     INTEGER NOT NULL,
-    counter  INTEGER NOT NULL,
-    message  BLOB NOT NULL,               -- the message's id: a counter used for two messages is an error
-    outcomes BLOB NOT NULL,
-    PRIMARY KEY (device, slot)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE mailbox (
     id        INTEGER PRIMARY KEY,
@@ -64,13 +55,22 @@ CREATE TABLE member (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX member_by_person ON member (person, room);
 
--- In the order of commits, which is several times faster to write than a table clustered by mailbox.
-CREATE TABLE entry (
+-- Entries that came into a mailbox with one commit, up to some size. In the order of commits, which is several times faster
+-- to write than a table clustered by mailbox.
+CREATE TABLE run (
     id      INTEGER PRIMARY KEY,
     mailbox INTEGER NOT NULL REFERENCES mailbox,
-    seq     INTEGER NOT NULL,
-    author  INTEGER,                      -- who gets receipts; NULL for a receipt itself, and in rooms
-    read    INTEGER NOT NULL DEFAULT 0,   -- whether the author was told that it was opened
-    body    BLOB NOT NULL                 -- an encoded Entry
+    last    INTEGER NOT NULL,             -- the last entry's seq
+    count   INTEGER NOT NULL,             -- how many entries there are
+    authors BLOB NOT NULL,                -- who gets receipts for them: encoded pairs of how many follow each other, and whose
+    entries BLOB NOT NULL                 -- each an encoded Entry with its length before it
 ) STRICT;
-CREATE UNIQUE INDEX entry_by_mailbox ON entry (mailbox, seq);
+-- With all that an acknowledgement needs, so that it never looks at the entries themselves.
+CREATE INDEX run_by_mailbox ON run (mailbox, last, count, authors);
+
+-- Of which messages the author was told that they were opened.
+CREATE TABLE opened (
+    mailbox INTEGER NOT NULL REFERENCES mailbox,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, seq)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,327 @@
+//! One transaction. What it touches is read once, changed in memory, and written once at its end: nothing of it outlives
+//! the transaction, so that nothing can be out of date.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use malote_common::{DeviceId, EntryRef, MailboxId, MessageId, Name, Outcome, Seq, Timestamp, codec};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::super::{Answer, Committed, Operation, PersonId, StoreError};
+use super::answers::{Answers, is_kept};
+use super::runs::Fresh;
+use super::{number, stored_name, unexpected};
+
+/// One transaction, with the operations that it can carry out.
+pub struct Batch<'a> {
+    pub tx: Transaction<'a>,
+    pub now: Timestamp,
+    pub mailboxes: Touched<MailboxId, Mailbox>,
+    pub devices: Touched<(PersonId, DeviceId), Device>,
+    /// Whose mailbox a name leads to, by the name as it was typed.
+    pub names: HashMap<&'a str, Option<At>>,
+    /// People's own mailboxes.
+    pub homes: HashMap<PersonId, At>,
+    /// The mailboxes of rooms, and whether this person may post there.
+    pub rooms: HashMap<(PersonId, &'a str), Option<(At, bool)>>,
+    pub answers: Vec<Answer>,
+    /// The entry that is being written, kept for its memory.
+    entry: Vec<u8>,
+}
+
+/// Rows that were read, each at its place for as long as the batch lasts.
+pub struct Touched<K, V> {
+    places: HashMap<K, At>,
+    rows: Vec<V>,
+}
+
+/// Where a row stands.
+pub type At = usize;
+
+/// A mailbox's counters, and what is new in it.
+pub struct Mailbox {
+    pub id: MailboxId,
+    pub last_seq: Seq,
+    pub delivered: Seq,
+    is_changed: bool,
+    pub fresh: Fresh,
+}
+
+/// What is known of a device.
+pub struct Device {
+    row: i64,
+    /// Its person's name.
+    pub from: Name,
+    /// The highest counter carried out.
+    pub last_counter: u64,
+    /// The last counter that was carried out and refused for a passing reason.
+    pub refused: u64,
+    kept: Answers,
+    /// What this batch has answered, in the order of the counters.
+    answered: Vec<Answered>,
+}
+
+struct Answered {
+    counter: u64,
+    message: MessageId,
+    /// Which of the batch's answers it is.
+    answer: usize,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(tx: Transaction<'a>, now: Timestamp, operations: usize) -> Batch<'a> {
+        Batch {
+            tx,
+            now,
+            mailboxes: Touched::default(),
+            devices: Touched::default(),
+            names: HashMap::new(),
+            homes: HashMap::new(),
+            rooms: HashMap::new(),
+            answers: Vec::with_capacity(operations),
+            entry: Vec::new(),
+        }
+    }
+
+    pub fn carry_out(&mut self, operation: &'a Operation) -> Result<(), StoreError> {
+        let answer = match operation {
+            Operation::Submit { author, device, submission } => self.submit(*author, *device, submission),
+            Operation::Acknowledge { mailbox, seq } => self.acknowledge(*mailbox, *seq),
+            Operation::Read { mailbox, seqs } => self.read(*mailbox, seqs),
+            Operation::Post { room, from, message } => self.post(*room, from, message),
+            rare => self.settle().and_then(|()| match rare {
+                Operation::Login { key, device } => self.login(key, *device).map(Answer::LoggedIn),
+                Operation::TakeName { person, name } => self.take_name(*person, name.as_ref()),
+                Operation::Enter { person, room, create } => self.enter(*person, room, *create),
+                Operation::Leave { person, room } => self.leave(*person, room),
+                Operation::OpenRoom { room } => self.open_room(room),
+                _ => Err(unexpected("an operation of no kind")),
+            }),
+        };
+        self.answers.push(answer?);
+        Ok(())
+    }
+
+    /// Writes what has changed, and makes it durable.
+    pub fn commit(mut self) -> Result<Committed, StoreError> {
+        self.settle()?;
+        let mut appended = Vec::new();
+        for mailbox in self.mailboxes.rows {
+            appended.extend(mailbox.fresh.store(&self.tx, mailbox.id)?);
+        }
+        self.tx.commit()?;
+        Ok(Committed { answers: self.answers, appended })
+    }
+
+    /// Writes counters and answers, and forgets what the operations that work on the tables themselves may change.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        for mailbox in self.mailboxes.rows.iter_mut().filter(|mailbox| mailbox.is_changed) {
+            mailbox.is_changed = false;
+            self.tx.prepare_cached("UPDATE mailbox SET last_seq = ?, delivered = ? WHERE id = ?")?.execute(params![
+                number(mailbox.last_seq),
+                number(mailbox.delivered),
+                number(mailbox.id.0)
+            ])?;
+        }
+        for device in std::mem::take(&mut self.devices).rows {
+            if !device.answered.is_empty() {
+                device.write(&self.tx, &self.answers)?;
+            }
+        }
+        self.names.clear();
+        self.rooms.clear();
+        Ok(())
+    }
+
+    /// The device that a person uses.
+    pub fn device(&mut self, person: PersonId, device: DeviceId) -> Result<At, StoreError> {
+        if let Some(at) = self.devices.places.get(&(person, device)) {
+            return Ok(*at);
+        }
+        let mut statement = self.tx.prepare_cached(
+            "SELECT device.id, person.name, last_counter, refused, answers
+             FROM device JOIN person ON person.number = device.person WHERE device.person = ? AND device.device = ?",
+        )?;
+        let (row, name, last_counter, refused, kept): (i64, String, i64, i64, Vec<u8>) = statement
+            .query_row(params![number(person.0), &device.0[..]], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?;
+        let found = Device {
+            row,
+            from: stored_name(&name)?,
+            last_counter: last_counter as u64,
+            refused: refused as u64,
+            kept: Answers(kept),
+            answered: Vec::new(),
+        };
+        Ok(self.devices.put((person, device), found))
+    }
+
+    /// The mailbox with this number.
+    pub fn mailbox(&mut self, id: MailboxId) -> Result<At, StoreError> {
+        if let Some(at) = self.mailboxes.places.get(&id) {
+            return Ok(*at);
+        }
+        let mut statement = self.tx.prepare_cached("SELECT id, last_seq, delivered FROM mailbox WHERE id = ?")?;
+        let found = statement.query_row([number(id.0)], Mailbox::from_row)?;
+        Ok(self.mailboxes.put(id, found))
+    }
+
+    /// A person's own mailbox.
+    pub fn home(&mut self, person: PersonId) -> Result<At, StoreError> {
+        if let Some(at) = self.homes.get(&person) {
+            return Ok(*at);
+        }
+        let mut statement = self.tx.prepare_cached(
+            "SELECT mailbox.id, last_seq, delivered FROM person JOIN mailbox ON mailbox.id = person.mailbox
+             WHERE person.number = ?",
+        )?;
+        let found = statement.query_row([number(person.0)], Mailbox::from_row)?;
+        let at = self.mailboxes.put(found.id, found);
+        self.homes.insert(person, at);
+        Ok(at)
+    }
+
+    /// The mailbox of the person who bears this name.
+    pub fn addressee(&mut self, name: &'a Name) -> Result<Option<At>, StoreError> {
+        if let Some(at) = self.names.get(name.as_str()) {
+            return Ok(*at);
+        }
+        let mut statement = self.tx.prepare_cached(
+            "SELECT mailbox.id, last_seq, delivered
+             FROM name JOIN person ON person.number = name.person JOIN mailbox ON mailbox.id = person.mailbox
+             WHERE name.folded = ? AND name.given_up_at IS NULL",
+        )?;
+        let found = statement.query_row([name.folded()], Mailbox::from_row).optional()?;
+        let at = found.map(|found| self.mailboxes.put(found.id, found));
+        self.names.insert(name.as_str(), at);
+        Ok(at)
+    }
+
+    pub fn make_mailbox(&self) -> Result<i64, StoreError> {
+        let mut epoch = [0; 16];
+        getrandom::fill(&mut epoch).map_err(|e| StoreError::Failed(format!("no random numbers: {e}")))?;
+        self.tx
+            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered) VALUES (?, 0, 0)")?
+            .execute([&epoch[..]])?;
+        Ok(self.tx.last_insert_rowid())
+    }
+
+    /// Encodes the entry that the next calls of [`Batch::append`] put into mailboxes.
+    pub fn write(&mut self, entry: EntryRef) -> Result<(), StoreError> {
+        self.entry.clear();
+        codec::append(&mut self.entry, &entry).map_err(unexpected)
+    }
+
+    /// Encodes a message of this device's person, as [`Batch::write`] does.
+    pub fn write_message(
+        &mut self,
+        author: PersonId,
+        device: At,
+        message: &malote_common::Message,
+    ) -> Result<(), StoreError> {
+        self.entry.clear();
+        let from = &self.devices.rows[device].from;
+        let entry = EntryRef::Message { from, number: Some(author.0), accepted_at: self.now, message };
+        codec::append(&mut self.entry, &entry).map_err(unexpected)
+    }
+
+    /// Appends the entry that was written. `author` is who gets receipts for it.
+    pub fn append(&mut self, mailbox: At, author: Option<PersonId>) -> Seq {
+        let mailbox = &mut self.mailboxes.rows[mailbox];
+        mailbox.last_seq += 1;
+        mailbox.is_changed = true;
+        mailbox.fresh.push(mailbox.last_seq, author, &self.entry);
+        mailbox.last_seq
+    }
+}
+
+impl Mailbox {
+    pub fn from_row(row: &Row) -> rusqlite::Result<Mailbox> {
+        let (id, last_seq, delivered): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Mailbox {
+            id: MailboxId(id as u64),
+            last_seq: last_seq as u64,
+            delivered: delivered as u64,
+            is_changed: false,
+            fresh: Fresh::default(),
+        })
+    }
+
+    /// How many entries wait for their person.
+    pub fn waiting(&self) -> u64 {
+        self.last_seq.saturating_sub(self.delivered)
+    }
+
+    pub fn deliver(&mut self, seq: Seq) {
+        self.delivered = seq;
+        self.is_changed = true;
+    }
+}
+
+impl Device {
+    /// What was answered to an earlier submission, and for which message.
+    pub fn earlier(&self, counter: u64, answers: &[Answer]) -> Result<Option<(MessageId, Vec<Outcome>)>, StoreError> {
+        let Ok(at) = self.answered.binary_search_by_key(&counter, |answered| answered.counter) else {
+            return self.kept.find(counter);
+        };
+        let answered = &self.answered[at];
+        Ok(Some((answered.message, outcomes(answers, answered)?.to_vec())))
+    }
+
+    /// Notes that the answer at this place will be the one to this counter.
+    pub fn answer(&mut self, counter: u64, message: MessageId, answer: usize, refused: bool) {
+        self.answered.push(Answered { counter, message, answer });
+        self.last_counter = counter;
+        if refused {
+            self.refused = counter;
+        }
+    }
+
+    fn write(mut self, tx: &Transaction, answers: &[Answer]) -> Result<(), StoreError> {
+        self.kept.forget_before(self.last_counter)?;
+        for answered in self.answered.iter().filter(|answered| is_kept(answered.counter, self.last_counter)) {
+            self.kept.push(answered.counter, answered.message, outcomes(answers, answered)?)?;
+        }
+        tx.prepare_cached("UPDATE device SET last_counter = ?, refused = ?, answers = ? WHERE id = ?")?
+            .execute(params![number(self.last_counter), number(self.refused), self.kept.0, self.row])?;
+        Ok(())
+    }
+}
+
+fn outcomes<'b>(answers: &'b [Answer], answered: &Answered) -> Result<&'b [Outcome], StoreError> {
+    match answers.get(answered.answer) {
+        Some(Answer::Submitted { outcomes }) => Ok(outcomes),
+        _ => Err(unexpected("an answer to no submission")),
+    }
+}
+
+impl<K: Eq + Hash, V> Touched<K, V> {
+    /// Keeps a row that was just read, unless it is there already and may have changed since.
+    pub fn put(&mut self, key: K, row: V) -> At {
+        *self.places.entry(key).or_insert_with(|| {
+            self.rows.push(row);
+            self.rows.len() - 1
+        })
+    }
+}
+
+impl<K, V> Default for Touched<K, V> {
+    fn default() -> Touched<K, V> {
+        Touched { places: HashMap::new(), rows: Vec::new() }
+    }
+}
+
+impl<K, V> std::ops::Index<At> for Touched<K, V> {
+    type Output = V;
+
+    fn index(&self, at: At) -> &V {
+        &self.rows[at]
+    }
+}
+
+impl<K, V> std::ops::IndexMut<At> for Touched<K, V> {
+    fn index_mut(&mut self, at: At) -> &mut V {
+        &mut self.rows[at]
+    }
+}

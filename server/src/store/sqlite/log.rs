@@ -1,0 +1,131 @@
+//! The write-ahead log: what is committed goes there first, and is copied into the file beside the commits.
+//!
+//! SQLite begins the log anew once all of it is in the file. Under a load that never pauses there is always a little more,
+//! so a thread copies nearly all of it, and the thread that commits copies that little rest itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::super::StoreError;
+use super::background::Background;
+
+/// Numbers of pages.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// In the log, after which they are copied into the file: many, since a page that changes with each commit is then
+    /// copied once for hundreds of them.
+    pub long: u32,
+    /// Not in the file yet, that the committing thread copies itself.
+    pub rest: u32,
+    /// Not in the file yet, at which commits wait for the copying: it bounds the log where the disk is slow.
+    pub too_long: u32,
+}
+
+/// 64 MiB, 2 MiB and 256 MiB.
+pub const LIMITS: Limits = Limits { long: 8 * 1024, rest: 256, too_long: 32 * 1024 };
+
+/// How often the thread looks for what has come while it was copying, before it waits to be asked again.
+const ROUNDS: usize = 8;
+
+/// Looks after the log of one store.
+pub struct Log {
+    path: PathBuf,
+    limits: Limits,
+    copier: Option<Background>,
+    /// About how many pages were written since the log was last looked at.
+    unseen: usize,
+    /// Held while pages are copied.
+    copying: Arc<Mutex<()>>,
+}
+
+/// How much is in the log, in pages.
+struct Length {
+    pages: u32,
+    copied: u32,
+}
+
+impl Length {
+    fn rest(&self) -> u32 {
+        self.pages.saturating_sub(self.copied)
+    }
+}
+
+impl Log {
+    pub fn new(path: &Path, limits: Limits) -> Log {
+        Log { path: path.to_owned(), limits, copier: None, unseen: 0, copying: Arc::default() }
+    }
+
+    /// Fails where copying has failed, after which the file cannot be relied on.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.copier.as_ref().map_or(Ok(()), Background::check)
+    }
+
+    /// Looks after the log; to be called after each commit, on its connection, with about how many pages it wrote.
+    pub fn tend(&mut self, connection: &Connection, pages: usize) -> Result<(), StoreError> {
+        self.unseen += pages;
+        if self.unseen < self.limits.rest as usize {
+            return Ok(());
+        }
+        self.unseen = 0;
+        let length = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
+        if length.pages < self.limits.long || length.rest() == 0 {
+            return Ok(());
+        }
+        if length.rest() > self.limits.rest && length.rest() < self.limits.too_long {
+            self.copier()?.wake();
+            return Ok(());
+        }
+        // Waits for the thread where that is copying.
+        let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        unless_full(checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")).map(drop)
+    }
+
+    fn copier(&mut self) -> Result<&Background, StoreError> {
+        let copier = match self.copier.take() {
+            Some(copier) => copier,
+            None => {
+                let (path, rest, copying) = (self.path.clone(), self.limits.rest, self.copying.clone());
+                Background::start("store log", move |woken| copy(&path, rest, &copying, woken))?
+            }
+        };
+        Ok(self.copier.insert(copier))
+    }
+}
+
+/// Copies whenever woken, until there is only a little left.
+fn copy(path: &Path, rest: u32, copying: &Mutex<()>, woken: &Receiver<()>) -> Result<(), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    while woken.recv().is_ok() {
+        for _ in 0..ROUNDS {
+            let _copying = copying.lock().unwrap_or_else(PoisonError::into_inner);
+            let length = unless_full(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"))?;
+            if length.is_none_or(|length| length.rest() <= rest) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in the log is durable; where there is no space to copy it, there may be later, and commits will be told.
+fn unless_full(result: Result<Length, StoreError>) -> Result<Option<Length>, StoreError> {
+    match result {
+        Ok(length) => Ok(Some(length)),
+        Err(StoreError::Full) => Ok(None),
+        Err(failed) => Err(failed),
+    }
+}
+
+fn checkpoint(connection: &Connection, pragma: &str) -> Result<Length, StoreError> {
+    let length = connection.prepare_cached(pragma)?.query_row([], |row| {
+        // Both are -1 where there is no log yet.
+        let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(Length { pages: pages.max(0) as u32, copied: copied.max(0) as u32 })
+    })?;
+    Ok(length)
+}

@@ -1,0 +1,90 @@
+//! What is done before a store may be used: whether it is one, whether it is whole, and bringing its schema up to date.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::super::StoreError;
+
+/// The schema's versions, oldest first.
+pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// What tells our files from those of other programs: "MLT2".
+const APPLICATION: u32 = 0x4d4c_5432;
+
+/// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
+/// Bytes of a store that is read whole before it is used, which takes some tenths of a second.
+pub const READ_WHOLE: u64 = 256 * 1024 * 1024;
+
+/// The tables of a larger one that are: without them nobody can be told anything.
+const READ_FIRST: [&str; 4] = ["room", "mailbox", "person", "name"];
+
+/// Reads the file, and fails where something in it is damaged. Of one of more than `whole` bytes it reads what is small;
+/// whether it read everything is what it returns.
+pub fn check(connection: &Connection, path: &Path, whole: u64) -> Result<bool, StoreError> {
+    let failed = |error: io::Error| StoreError::Failed(error.to_string());
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |metadata| metadata.len());
+    if bytes + log <= whole {
+        sound(connection, "PRAGMA quick_check(1)")?;
+        return Ok(true);
+    }
+    // With a log, the file may well be shorter than it will be.
+    let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    if log == 0 && bytes < u64::from(pages) * u64::from(page) {
+        return Err(StoreError::Failed(format!("the file has {bytes} bytes where {pages} pages belong")));
+    }
+    for table in READ_FIRST {
+        sound(connection, &format!("PRAGMA quick_check({table})"))?;
+    }
+    Ok(false)
+}
+
+fn sound(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
+    let found: String = connection.query_row(pragma, [], |row| row.get(0))?;
+    match found.lines().last() {
+        Some("ok") => Ok(()),
+        damage => Err(StoreError::Failed(damage.unwrap_or_default().to_owned())),
+    }
+}
+
+/// A file beside the store, by what SQLite appends to its name.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Fails where the file holds tables of another program, or of a newer version of this one.
+pub fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
+    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && tables > 0 {
+        return Err(StoreError::Failed("the file belongs to another program".to_owned()));
+    }
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version as usize > MIGRATIONS.len() {
+        true => Err(StoreError::Failed("the store was written by a newer malote-server".to_owned())),
+        false => Ok(()),
+    }
+}
+
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "application_id", APPLICATION)?;
+    for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
+        let tx = connection.transaction()?;
+        tx.execute_batch(migration)?;
+        tx.pragma_update(None, "user_version", step)?;
+        tx.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! What a person has and what they have opened, and the receipts that tell the authors of it.
+
+use std::collections::BTreeMap;
+
+use malote_common::{EntryRef, MailboxId, Receipt, Seq};
+use rusqlite::params;
+
+use super::super::{Answer, PersonId, StoreError};
+use super::batch::Batch;
+use super::{number, runs};
+
+impl Batch<'_> {
+    pub fn acknowledge(&mut self, mailbox: MailboxId, seq: Seq) -> Result<Answer, StoreError> {
+        let at = self.mailbox(mailbox)?;
+        let (delivered, seq) = (self.mailboxes[at].delivered, seq.min(self.mailboxes[at].last_seq));
+        if seq <= delivered {
+            return Ok(Answer::Noted);
+        }
+        let mut newest = BTreeMap::new();
+        self.authors(mailbox, delivered + 1, seq, |author, seq| {
+            newest.insert(author, seq);
+        })?;
+        self.mailboxes[at].deliver(seq);
+        for (author, seq) in newest {
+            self.append_receipt(author, Receipt::Delivered { mailbox, seq, at: self.now })?;
+        }
+        Ok(Answer::Noted)
+    }
+
+    pub fn read(&mut self, mailbox: MailboxId, seqs: &[Seq]) -> Result<Answer, StoreError> {
+        for seq in seqs {
+            let mut author = None;
+            self.authors(mailbox, *seq, *seq, |found, _| author = Some(found))?;
+            let Some(author) = author else { continue };
+            let told = self
+                .tx
+                .prepare_cached("INSERT OR IGNORE INTO opened (mailbox, seq) VALUES (?, ?)")?
+                .execute(params![number(mailbox.0), number(*seq)])?;
+            if told > 0 {
+                self.append_receipt(author, Receipt::Read { mailbox, seq: *seq, at: self.now })?;
+            }
+        }
+        Ok(Answer::Noted)
+    }
+
+    /// Shows who gets receipts for the entries `from..=to`, in order, by the last entry of each stretch of the same author.
+    fn authors(
+        &mut self,
+        mailbox: MailboxId,
+        from: Seq,
+        to: Seq,
+        mut show: impl FnMut(PersonId, Seq),
+    ) -> Result<(), StoreError> {
+        let mut look = |outline: &runs::Outline| outline.authors(from, to).for_each(|(author, seq)| show(author, seq));
+        let at = self.mailbox(mailbox)?;
+        let fresh = &self.mailboxes[at].fresh;
+        // What this batch has appended is in no table yet.
+        if fresh.outlines().next().is_none_or(|oldest| from < oldest.first) {
+            runs::outlines(&self.tx, mailbox, (from, to), &mut look)?;
+        }
+        fresh.outlines().for_each(look);
+        Ok(())
+    }
+
+    fn append_receipt(&mut self, author: PersonId, receipt: Receipt) -> Result<(), StoreError> {
+        let home = self.home(author)?;
+        self.write(EntryRef::Receipt(&receipt))?;
+        self.append(home, None);
+        Ok(())
+    }
+}
