@@ -190,7 +190,6 @@ impl Pump {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error).context("cannot poll"),
             _ => {}
         }
-        let earlier = self.unread.len();
         let mut writable = Vec::new();
         for event in &self.events {
             let Token(number) = event.token();
@@ -204,7 +203,7 @@ impl Pump {
         for number in writable {
             self.write(number)?;
         }
-        for _ in 0..self.unread.len().max(earlier) {
+        for _ in 0..self.unread.len() {
             let Some(number) = self.unread.pop_front() else { break };
             if self.lines[number].is_lost {
                 continue;

@@ -134,6 +134,7 @@ impl<T> Series<T> {
                     Ok(value) => values.push(value),
                     Err(error) if system.is_malote() || interrupt::asked() => return Err(error),
                     Err(error) => {
+                        progress(format_args!("  fails and is left out: {error:#}"));
                         values.clear();
                         series.failed.push(format!("{system}, {what}: {error:#}"));
                     }
