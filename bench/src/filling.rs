@@ -32,8 +32,8 @@ const PEOPLE_IN_ROOMS: u32 = 100;
 /// People who write to the same recipient, in turn.
 const AUTHORS: u64 = 10;
 
-/// Operations of one commit: far fewer recipients than messages share a commit, as with many who write to many.
-const BATCH: usize = 5_000;
+/// Operations of one commit. With the ten thousand recipients of the large stores, each mailbox gets five messages by one.
+const BATCH: usize = 50_000;
 
 /// The same where all write to one: what one author may have unanswered.
 const BATCH_TO_ONE: usize = limits::WINDOW as usize;

@@ -54,7 +54,7 @@ mod tests {
     fn a_peak_that_was_reset_is_not_above_what_was_held_before() {
         let before = Usage::of(std::process::id()).unwrap();
         assert!(before.peak >= before.resident && before.resident >= before.anonymous);
-        let large = vec![1u8; 64 * 1024 * 1024];
+        let large = std::hint::black_box(vec![1u8; 64 * 1024 * 1024]);
         assert!(Usage::of(std::process::id()).unwrap().peak >= large.len() as u64);
         drop(large);
         reset_peak(std::process::id()).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::backlog::long_delivered;
+use super::backlog::largest;
 use super::memory::affordable;
 use super::progress;
 use super::standing::{self, FLOODING, Flood, PAIRS, Who};
@@ -153,9 +153,8 @@ impl Cause {
                     .into_iter()
                     .map(|messages| filled(with(messages), messages))
                     .collect::<Result<Vec<Point>>>()?;
-                let (most, messages) = long_delivered(stage)?;
-                if points.iter().all(|point| point.size < messages) {
-                    points.push(Point::new(messages, most));
+                if let Some((filled, messages)) = largest(stage)? {
+                    points.push(Point::new(messages, filled));
                 }
                 Ok(points)
             }
