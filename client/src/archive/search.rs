@@ -48,6 +48,15 @@ pub enum Hit {
     Sent(i64),
 }
 
+impl Hit {
+    /// The row, which is no other message's, received or sent.
+    pub fn row(&self) -> i64 {
+        match self {
+            Hit::Received(row) | Hit::Sent(row) => *row,
+        }
+    }
+}
+
 /// What a search has brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
