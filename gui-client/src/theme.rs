@@ -40,8 +40,8 @@ pub const NAME_FIELD: f32 = 200.0;
 pub const ROW: f32 = 66.0;
 /// The mark of an unread message.
 pub const DOT: f32 = 4.0;
-/// What the time, and the place where something was found, take of a row's width at most.
-pub const TIME_PART: f32 = 0.55;
+/// What the place where something was found takes at most of the width beside the time.
+pub const PLACE_PART: f32 = 0.5;
 /// The narrow strip at a row's left in which the mark stands.
 pub const ROW_INDENT: f32 = 20.0;
 

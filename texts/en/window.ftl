@@ -179,12 +179,11 @@ action-end-search-hint = Goes back to the list (Esc)
 search-hint = Search (Ctrl+F)
 found =
     { $count ->
-        [0] Nothing found
+        [0] Search
         [one] 1 found
        *[other] { $count } found
     }
 found-newest = The newest { $count }
 found-none = Nothing found.
 found-none-hint = Try fewer words, or only how they begin. Capitals and accents make no difference.
-found-time = { $place } · { $time }
 found-row = { $row }, in { $place }

@@ -180,12 +180,11 @@ action-end-search-hint = Volta à lista (Esc)
 search-hint = Buscar (Ctrl+F)
 found =
     { $count ->
-        [0] Nada encontrado
+        [0] Busca
         [one] 1 encontrada
        *[other] { $count } encontradas
     }
 found-newest = As { $count } mais recentes
 found-none = Nada encontrado.
 found-none-hint = Tente menos palavras, ou só o começo delas. Maiúsculas e acentos não fazem diferença.
-found-time = { $place } · { $time }
 found-row = { $row }, em { $place }

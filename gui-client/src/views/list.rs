@@ -41,8 +41,10 @@ fn head(ui: &mut Ui, model: &mut Model, view: &mut View) {
     eframe::egui::Frame::new().inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
         if is_narrow {
             super::places::chooser(ui, model, view);
+            ui.add_space(theme::GAP);
         }
         super::search::show(ui, model, view);
+        ui.add_space(theme::SMALL);
         let size = vec2(ui.available_width(), theme::FIELD_HEIGHT);
         if !is_narrow || has_actions(model) {
             ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
@@ -186,7 +188,7 @@ fn row_at(index: usize, model: &Model, view: &View) -> Option<(i64, Row, Action)
                 Hit::Received(at) => Action::Open(at),
                 Hit::Sent(at) => Action::OpenSent(at),
             };
-            Some((hit.row(), row.found_in(&place, &search.query, texts), action))
+            Some((hit.row(), row.found_in(place, &search.query, texts), action))
         }
         _ => {
             let list = model.letters()?;

@@ -18,6 +18,8 @@ const LINE_CHARS: usize = 90;
 pub struct Row {
     pub first: String,
     pub time: String,
+    /// Where it stands, where the list does not say so.
+    pub place: Option<String>,
     pub second: String,
     pub third: String,
     pub unread: bool,
@@ -41,6 +43,7 @@ impl Row {
             spoken: texts.with(key, &args),
             first: from,
             time,
+            place: None,
             second: subject,
             third: text::first_words(&summary.beginning, LINE_CHARS),
             unread: !summary.read,
@@ -59,6 +62,7 @@ impl Row {
             spoken: texts.with("row-sent", &args),
             first: name,
             time: clock.short(sent.sent_at, texts),
+            place: None,
             second: subject,
             third: state,
             unread: false,
@@ -69,15 +73,10 @@ impl Row {
     }
 
     /// The same among what was found in all places.
-    pub fn found_in(self, place: &str, wanted: &Query, texts: &Texts) -> Row {
-        let args =
-            |first: &'static str, text: &str| [(first, text.to_owned().into()), ("place", place.to_owned().into())];
-        Row {
-            time: texts.with("found-time", &args("time", &self.time)),
-            spoken: texts.with("found-row", &args("row", &self.spoken)),
-            wanted: wanted.clone(),
-            ..self
-        }
+    pub fn found_in(self, place: String, wanted: &Query, texts: &Texts) -> Row {
+        let args = [("row", self.spoken.into()), ("place", place.as_str().into())];
+        let spoken = texts.with("found-row", &args);
+        Row { spoken, place: Some(place), wanted: wanted.clone(), ..self }
     }
 }
 
@@ -112,18 +111,25 @@ pub fn paint(ui: &mut Ui, row: &Row, selected: bool) -> Response {
 fn texts(ui: &Ui, row: &Row, rect: Rect, palette: Palette) {
     let (left, right) = (rect.left() + theme::ROW_INDENT, rect.right() - 12.0);
     let bold = if row.unread { theme::bold_font() } else { theme::body_font() };
-    // However long a room's name is, the author's has a place beside it.
-    let time = super::one_line(&row.time, theme::small_font(), palette.weak, (right - left) * theme::TIME_PART);
-    let time = ui.painter().layout_job(time);
-    let name_width = right - left - time.size().x - theme::GAP;
-    ui.painter().galley(pos2(right - time.size().x, rect.top() + 9.0), time, palette.weak);
+    let painter = ui.painter();
+    let time = painter.layout_no_wrap(row.time.clone(), theme::small_font(), palette.weak);
+    let mut name_end = right - time.size().x - theme::GAP;
+    painter.galley(pos2(right - time.size().x, rect.top() + 9.0), time, palette.weak);
+    if let Some(place) = &row.place {
+        // However long a room's name is, the author's has its place beside it.
+        let job = super::one_line(place, theme::small_font(), palette.weak, (name_end - left) * theme::PLACE_PART);
+        let place = painter.layout_job(job);
+        let place_left = name_end - place.size().x;
+        painter.galley(pos2(place_left, rect.top() + 9.0), place, palette.weak);
+        name_end = place_left - theme::GAP;
+    }
     let third = match (row.bad, row.good) {
         (true, _) => palette.bad,
         (_, true) => palette.good,
         _ => palette.weak,
     };
     let lines = [
-        (&row.first, bold.clone(), palette.text, name_width, 8.0),
+        (&row.first, bold.clone(), palette.text, name_end - left, 8.0),
         (&row.second, if row.unread { bold } else { theme::body_font() }, palette.text, right - left, 27.0),
         (&row.third, theme::small_font(), third, right - left, 46.0),
     ];
@@ -245,9 +251,9 @@ mod tests {
         assert_eq!(row.third, "um\u{fffd}[31m dois");
         assert!(row.unread);
         let found = Row::received(&summary, "Usuario0".into(), &Clock::new(), &texts);
-        let time = found.time.clone();
-        let found = found.found_in("#obras", &Query::parse("dois"), &texts);
-        assert_eq!(found.time, format!("#obras · {time}"));
+        assert_eq!(found.place, None);
+        let found = found.found_in("#obras".into(), &Query::parse("dois"), &texts);
+        assert_eq!(found.place.as_deref(), Some("#obras"));
         assert!(found.spoken.ends_with(", em #obras"), "{}", found.spoken);
         let silent = Summary { subject: "  ".into(), read: true, ..summary };
         let row = Row::received(&silent, "Usuario0".into(), &Clock::new(), &texts);
