@@ -39,6 +39,10 @@ pub enum Command {
         #[arg(long, value_name = "ROOM")]
         room: Option<String>,
     },
+    Search {
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+    },
     Watch,
     Clear,
     Rooms,

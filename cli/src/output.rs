@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use malote_client::archive::{Letter, Recipient, State};
+use malote_client::archive::{Letter, Recipient, Sent, State};
 use malote_client::doctor::{Checked, Outcome};
 use malote_client::{Found, ServerAddress, explain};
 use malote_common::fingerprint::Fingerprint;
@@ -22,14 +22,15 @@ pub struct Printer<'a> {
 #[derive(Serialize)]
 struct MessageLine<'a> {
     id: String,
-    mailbox: u64,
-    seq: u64,
+    /// Nothing for what was sent: it may stand in many mailboxes, or in none yet.
+    mailbox: Option<u64>,
+    seq: Option<u64>,
     from: &'a str,
     to: Vec<&'a str>,
     subject: &'a str,
     body: &'a str,
     sent_at: String,
-    accepted_at: String,
+    accepted_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -102,27 +103,44 @@ impl<'a> Printer<'a> {
     }
 
     pub fn letter(&self, letter: &Letter) -> Result<(), Failure> {
+        let Letter { from, to, subject, body, sent_at, accepted_at, .. } = letter;
         if self.json {
             return self.object(&MessageLine {
                 id: letter.id.to_string(),
-                mailbox: letter.mailbox.0,
-                seq: letter.seq,
-                from: &letter.from,
-                to: letter.to.split(", ").collect(),
-                subject: &letter.subject,
-                body: &letter.body,
-                sent_at: rfc3339(letter.sent_at),
-                accepted_at: rfc3339(letter.accepted_at),
+                mailbox: Some(letter.mailbox.0),
+                seq: Some(letter.seq),
+                from,
+                to: to.split(", ").collect(),
+                subject,
+                body,
+                sent_at: rfc3339(*sent_at),
+                accepted_at: Some(rfc3339(*accepted_at)),
             });
         }
-        let names = [("from", letter.from.as_str().into()), ("to", letter.to.as_str().into())];
-        let subject = match text::harmless_line(&letter.subject) {
+        self.message(*accepted_at, from, to, subject, body)
+    }
+
+    /// A message that was sent; `from` is our own name.
+    pub fn sent(&self, from: &str, sent: &Sent) -> Result<(), Failure> {
+        let Sent { id, subject, body, sent_at, recipients, .. } = sent;
+        let to: Vec<&str> = recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+        if self.json {
+            let (id, sent_at) = (id.to_string(), rfc3339(*sent_at));
+            let (mailbox, seq, accepted_at) = (None, None, None);
+            return self.object(&MessageLine { id, mailbox, seq, from, to, subject, body, sent_at, accepted_at });
+        }
+        self.message(*sent_at, from, &to.join(", "), subject, body)
+    }
+
+    fn message(&self, at: Timestamp, from: &str, to: &str, subject: &str, body: &str) -> Result<(), Failure> {
+        let names = [("from", from.into()), ("to", to.into())];
+        let subject = match text::harmless_line(subject) {
             empty if empty.is_empty() => self.texts.get("no-subject"),
             subject => subject,
         };
-        self.line(&format!("{}  {}", local(letter.accepted_at), self.texts.with("cli-from-to", &names)))?;
+        self.line(&format!("{}  {}", local(at), self.texts.with("cli-from-to", &names)))?;
         self.line(&format!("  {subject}"))?;
-        for line in text::harmless(&letter.body).lines() {
+        for line in text::harmless(body).lines() {
             self.line(&format!("    {line}"))?;
         }
         self.line("")

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use crossbeam_channel::TrySendError;
 use malote_common::Timestamp;
 use malote_common::fingerprint::Fingerprint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -25,8 +26,9 @@ const COMMANDS: usize = 1024;
 /// Events that may wait for the user's program; the engine waits for one that is slower.
 const EVENTS: usize = 64 * 1024;
 
-/// Bytes read from the server at once.
-const READ_BYTES: usize = 64 * 1024;
+/// Bytes read from the server before they are dealt with. What waited comes in records of 16 KiB; all that is here is kept
+/// with one commit.
+const READ_BYTES: usize = 256 * 1024;
 
 /// What is left to send when the program ends may take this long; the rest goes out next time.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -49,7 +51,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the client's thread. `wake` is called after each event that is put into the channel.
+    /// Starts the client's thread. `wake` is called after events were put into the channel.
     pub fn start(
         profile: Profile,
         options: Options,
@@ -176,7 +178,7 @@ impl Driver {
         tokio::select! {
             command = commands.recv() => Happening::Command(command),
             dialled = or_never(line.dialling.as_mut()) => Happening::Dialled(Box::new(dialled)),
-            read = or_never(reader.map(|reader| Box::pin(reader.read(buffer)))) => Happening::Read(read),
+            read = or_never(reader.map(|reader| Box::pin(read_what_is_here(reader, buffer)))) => Happening::Read(read),
             written = write_or_flush(writer, &self.outgoing), if writing => Happening::Written(written),
             () = or_never(deadline.map(|at| Box::pin(tokio::time::sleep_until(at)))) => Happening::Deadline,
         }
@@ -234,13 +236,13 @@ impl Driver {
         let result = if changes.is_empty() { Ok(Vec::new()) } else { self.archive.apply(&changes) };
         match result {
             Ok(news) => {
-                news.into_iter().map(Event::News).chain(events).for_each(|event| self.tell(event));
+                self.tell_all(news.into_iter().map(Event::News).chain(events));
                 true
             }
             Err(error) => {
                 self.tell(Event::NotKept(error.clone()));
                 if changes.iter().all(Change::is_the_users_alone) {
-                    events.into_iter().for_each(|event| self.tell(event));
+                    self.tell_all(events);
                     return true;
                 }
                 for event in events {
@@ -303,9 +305,24 @@ impl Driver {
     }
 
     fn tell(&self, event: Event) {
-        // Fails only when the user's program does not listen any more.
-        let _ = self.events.send(event);
-        (self.wake)();
+        self.tell_all([event]);
+    }
+
+    /// Tells what happened together, and wakes the user's program once for it.
+    fn tell_all(&self, events: impl IntoIterator<Item = Event>) {
+        let mut has_told = false;
+        for event in events {
+            has_told = true;
+            // Fails otherwise only when the user's program does not listen any more.
+            if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+                // Who is to make room for it must be awake.
+                (self.wake)();
+                let _ = self.events.send(event);
+            }
+        }
+        if has_told {
+            (self.wake)();
+        }
     }
 
     async fn say_goodbye(&self, line: Line) {
@@ -338,6 +355,23 @@ async fn write_or_flush(writer: Option<&mut Writer>, bytes: &[u8]) -> io::Result
         Some(writer) if bytes.is_empty() => writer.flush().await.map(|()| 0),
         Some(writer) => writer.write(bytes).await,
     }
+}
+
+/// Waits for bytes, and takes those that have come behind them as well.
+async fn read_what_is_here(reader: &mut Reader, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = reader.read(buffer).await?;
+    while let Some(rest) = buffer.get_mut(count..).filter(|rest| count > 0 && !rest.is_empty()) {
+        tokio::select! {
+            biased;
+            more = reader.read(rest) => match more {
+                Ok(more) if more > 0 => count += more,
+                // The next read says so again.
+                _ => break,
+            },
+            () = std::future::ready(()) => break,
+        }
+    }
+    Ok(count)
 }
 
 async fn or_never<F: Future + Unpin>(future: Option<F>) -> F::Output {

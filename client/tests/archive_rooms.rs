@@ -51,7 +51,7 @@ impl Fixture {
             message: message(id),
         };
         match self.apply(Change::Received { mailbox, seq, entry })[..] {
-            [News::Received(row)] => Some(row),
+            [News::Received(row), ..] => Some(row),
             [] => None,
             ref other => panic!("{other:?}"),
         }

@@ -51,6 +51,14 @@ pub enum Action {
     /// Open the message behind or before the open one in the list.
     OpenNext,
     OpenPrevious,
+    /// Go to the search field.
+    Search,
+    /// Look for what was typed there.
+    Find,
+    /// Empty it, and go back to the list that was in view before.
+    EndSearch,
+    /// Open the newest message that was found, and go on in the list.
+    OpenFound,
     /// Take this name for the one that is being typed.
     Complete(String),
     TellRead(bool),
@@ -63,7 +71,7 @@ pub enum Action {
 }
 
 /// The actions that have a key.
-pub const WITH_KEYS: [Action; 7] = [
+pub const WITH_KEYS: [Action; 8] = [
     Action::Send,
     Action::New,
     Action::Reply,
@@ -71,6 +79,7 @@ pub const WITH_KEYS: [Action; 7] = [
     Action::NextPlace,
     Action::PreviousPlace,
     Action::Show(List::Rooms),
+    Action::Search,
 ];
 
 impl Action {
@@ -100,11 +109,13 @@ impl Action {
             Action::SendToEverybody => "action-send-everybody",
             Action::DoNotSend => "action-do-not-send",
             Action::TellRead(_) => "options-tell-read",
+            Action::Search => "action-search",
+            Action::EndSearch => "action-end-search",
             Action::Diagnose => "action-diagnose",
             Action::DiagnoseAgain => "action-diagnose-again",
             Action::CloseDiagnosis => "action-back",
             Action::ChangeServer => "action-change-server",
-            Action::Show(_) | Action::NextPlace | Action::PreviousPlace => "",
+            Action::Find | Action::OpenFound | Action::Show(_) | Action::NextPlace | Action::PreviousPlace => "",
             Action::Open(_) | Action::OpenSent(_) | Action::OpenNext | Action::OpenPrevious | Action::Complete(_) => "",
         }
     }
@@ -119,6 +130,8 @@ impl Action {
             Action::Close => Some("action-close-hint"),
             Action::ClearList => Some("action-clear-list-hint"),
             Action::Show(List::Rooms) => Some("action-rooms-hint"),
+            Action::Search => Some("action-search-hint"),
+            Action::EndSearch => Some("action-end-search-hint"),
             Action::LeaveRoom(_) => Some("action-leave-room-hint"),
             Action::EditAgain => Some("action-edit-again-hint"),
             _ => None,
@@ -132,6 +145,7 @@ impl Action {
             Action::Reply => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::R)),
             Action::Close => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Escape)),
             Action::Show(List::Rooms) => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::J)),
+            Action::Search => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::F)),
             Action::NextPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageDown)),
             Action::PreviousPlace => Some(KeyboardShortcut::new(Modifiers::COMMAND, Key::PageUp)),
             _ => None,
@@ -176,6 +190,8 @@ mod tests {
             Action::DiagnoseAgain,
             Action::CloseDiagnosis,
             Action::ChangeServer,
+            Action::Search,
+            Action::EndSearch,
         ];
         for action in actions {
             assert!(texts.find(action.label(), &[]).is_some(), "{action:?}");

@@ -9,7 +9,7 @@ use malote_texts::Texts;
 
 use crate::action::{Action, WITH_KEYS};
 use crate::apply::{DRAFT_PAUSE, Desk};
-use crate::model::{Field, Form, Model};
+use crate::model::{Field, Form, List, Model};
 use crate::views::{self, View};
 use crate::{theme, times::Clock};
 
@@ -141,7 +141,12 @@ impl App {
                 _ if diagnosing => false,
                 Action::Reply => self.model.open.is_some(),
                 Action::Close => {
-                    self.model.open.is_some() || self.model.form.asked_everybody || self.model.naming.is_some()
+                    let model = &self.model;
+                    model.open.is_some()
+                        || model.form.asked_everybody
+                        || model.naming.is_some()
+                        || model.list == List::Found
+                        || model.search.has_focus
                 }
                 _ => true,
             };

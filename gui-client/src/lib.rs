@@ -5,6 +5,7 @@ pub mod app;
 mod apply;
 pub mod company;
 pub mod fatal;
+pub mod listed;
 pub mod model;
 pub mod system_theme;
 pub mod theme;

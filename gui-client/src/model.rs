@@ -1,26 +1,23 @@
 //! What the window shows, as plain data.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use malote_client::archive::{Draft, KnownRoom, Letter, Sent, Shelf, Summary};
-use malote_client::{Checkup, People, Reader, ServerAddress, Status};
+use malote_client::{Checkup, People, ServerAddress, Status};
 use malote_common::address::AddressError;
 use malote_common::frame::{Person, Room};
 use malote_common::message::ContentError;
 use malote_common::{Address, Content, MailboxId, MessageId, Name};
 
 use crate::company::Company;
+use crate::listed::{Listed, Search};
 
 /// For how long something can be undone.
 pub const UNDO_FOR: Duration = Duration::from_secs(10);
 
 /// Names offered for what is being typed.
 pub const SUGGESTIONS: usize = 6;
-
-/// Sent messages kept in memory around those in view.
-const SENT_CACHE: usize = 500;
 
 /// Everything that views read.
 pub struct Model {
@@ -38,13 +35,17 @@ pub struct Model {
     /// Who is in the rooms that were looked at.
     pub companies: HashMap<MailboxId, Company>,
     pub list: List,
-    /// Oldest first, as they arrived.
-    pub inbox: Vec<Summary>,
-    /// The messages of the room or person in view, in the same order.
-    pub shelf: Vec<Summary>,
+    pub inbox: Listed<i64, Summary>,
+    /// How many in the inbox were not opened.
+    pub unread: usize,
+    /// The messages of the room or person in view.
+    pub shelf: Listed<i64, Summary>,
     /// Messages that came since the list was last drawn.
     pub arrived: usize,
-    pub sent: SentList,
+    pub sent: Listed<i64, Sent>,
+    pub search: Search,
+    /// Whether the list is to be given the focus.
+    pub focus_list: bool,
     pub open: Option<Opened>,
     pub form: Form,
     pub last_sent: Option<Sent>,
@@ -77,6 +78,8 @@ pub enum List {
     Person(u64),
     /// The rooms that there are.
     Rooms,
+    /// What was found in all places.
+    Found,
 }
 
 impl List {
@@ -86,7 +89,7 @@ impl List {
             List::Inbox => Some(Shelf::Inbox),
             List::Room(mailbox) => Some(Shelf::Room(mailbox)),
             List::Person(number) => Some(Shelf::From(number)),
-            List::Sent | List::Rooms => None,
+            List::Sent | List::Rooms | List::Found => None,
         }
     }
 }
@@ -133,6 +136,10 @@ pub struct Naming {
 pub struct Stale {
     pub roster: bool,
     pub rooms: bool,
+    /// Messages came.
+    pub arrivals: bool,
+    pub unread: bool,
+    pub found: bool,
 }
 
 /// What is open for reading.
@@ -261,45 +268,6 @@ impl Form {
     }
 }
 
-/// What was sent, newest first: rows are known, and read from the archive where they come into view.
-#[derive(Default)]
-pub struct SentList {
-    pub rows: Vec<i64>,
-    cache: RefCell<HashMap<i64, Sent>>,
-}
-
-impl SentList {
-    pub fn new(rows: Vec<i64>) -> SentList {
-        SentList { rows, cache: RefCell::default() }
-    }
-
-    /// The message in this row, or nothing where it cannot be read.
-    pub fn get(&self, row: i64, reader: &Reader) -> Option<Sent> {
-        let mut cache = self.cache.borrow_mut();
-        if let Some(sent) = cache.get(&row) {
-            return Some(sent.clone());
-        }
-        let sent = reader.sent_message_at(row).ok()??;
-        if cache.len() >= SENT_CACHE {
-            cache.clear();
-        }
-        cache.insert(row, sent.clone());
-        Some(sent)
-    }
-
-    /// A message is new, or has changed.
-    pub fn changed(&mut self, row: i64) {
-        if self.rows.first().is_none_or(|newest| row > *newest) {
-            self.rows.insert(0, row);
-        }
-        self.cache.get_mut().remove(&row);
-    }
-
-    pub fn all_changed(&mut self) {
-        self.cache.get_mut().clear();
-    }
-}
-
 impl Model {
     /// What a window shows before it knows anything.
     pub fn new(server: ServerAddress) -> Model {
@@ -313,10 +281,13 @@ impl Model {
             rooms: Vec::new(),
             companies: HashMap::new(),
             list: List::Inbox,
-            inbox: Vec::new(),
-            shelf: Vec::new(),
+            inbox: Listed::default(),
+            unread: 0,
+            shelf: Listed::default(),
             arrived: 0,
-            sent: SentList::default(),
+            sent: Listed::default(),
+            search: Search::default(),
+            focus_list: false,
             open: None,
             form: Form { focus: Some(Field::To), ..Form::default() },
             last_sent: None,
@@ -333,10 +304,6 @@ impl Model {
         }
     }
 
-    pub fn unread(&self) -> usize {
-        self.inbox.iter().filter(|summary| !summary.read).count()
-    }
-
     pub fn is_online(&self) -> bool {
         matches!(self.status, Status::Online { .. })
     }
@@ -344,19 +311,33 @@ impl Model {
     /// The row of the message that is open, if it can stand in the list in view.
     pub fn open_row(&self) -> Option<i64> {
         match (&self.open, self.list) {
-            (Some(Opened::Sent(sent)), List::Sent) => Some(sent.row),
+            (Some(Opened::Sent(sent)), List::Sent | List::Found) => Some(sent.row),
             (Some(Opened::Letter(letter)), list) if list != List::Sent => Some(letter.row),
             _ => None,
         }
     }
 
-    /// The received messages in view, oldest first.
-    pub fn letters(&self) -> &[Summary] {
+    /// The list of received messages in view, where it is one.
+    pub fn letters(&self) -> Option<&Listed<i64, Summary>> {
         match self.list {
-            List::Inbox => &self.inbox,
-            List::Room(_) | List::Person(_) => &self.shelf,
-            List::Sent | List::Rooms => &[],
+            List::Inbox => Some(&self.inbox),
+            List::Room(_) | List::Person(_) => Some(&self.shelf),
+            List::Sent | List::Rooms | List::Found => None,
         }
+    }
+
+    /// How many messages the list in view has.
+    pub fn count(&self) -> usize {
+        match self.list {
+            List::Sent => self.sent.len(),
+            List::Found => self.search.found.len(),
+            _ => self.letters().map_or(0, Listed::len),
+        }
+    }
+
+    /// The place in view, or behind what was found.
+    pub fn place(&self) -> List {
+        if self.list == List::Found { self.search.before } else { self.list }
     }
 
     /// The room in view.
@@ -385,7 +366,7 @@ impl Model {
                 Some(person) => person.name.to_string(),
                 None => Name::given(number).to_string(),
             }),
-            List::Inbox | List::Sent | List::Rooms => None,
+            List::Inbox | List::Sent | List::Rooms | List::Found => None,
         }
     }
 

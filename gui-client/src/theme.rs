@@ -40,6 +40,8 @@ pub const NAME_FIELD: f32 = 200.0;
 pub const ROW: f32 = 66.0;
 /// The mark of an unread message.
 pub const DOT: f32 = 4.0;
+/// What the place where something was found takes at most of the width beside the time.
+pub const PLACE_PART: f32 = 0.5;
 /// The narrow strip at a row's left in which the mark stands.
 pub const ROW_INDENT: f32 = 20.0;
 
@@ -156,7 +158,7 @@ pub fn title_font() -> FontId {
 
 /// The colours in use.
 pub fn palette(ui: &egui::Ui) -> Palette {
-    of(if ui.visuals().dark_mode { Theme::Dark } else { Theme::Light })
+    palette_of(if ui.visuals().dark_mode { Theme::Dark } else { Theme::Light })
 }
 
 /// Puts the look into a window.
@@ -185,7 +187,8 @@ pub fn install(ctx: &egui::Context) {
     }
 }
 
-fn of(theme: Theme) -> Palette {
+/// The colours of a theme.
+pub fn palette_of(theme: Theme) -> Palette {
     match theme {
         Theme::Light => LIGHT,
         Theme::Dark => DARK,
@@ -193,7 +196,7 @@ fn of(theme: Theme) -> Palette {
 }
 
 fn visuals(theme: Theme) -> egui::Visuals {
-    let palette = of(theme);
+    let palette = palette_of(theme);
     let mut visuals = theme.default_visuals();
     let radius = CornerRadius::same(6);
     visuals.override_text_color = Some(palette.text);
@@ -265,7 +268,7 @@ mod tests {
     #[test]
     fn text_can_be_read_on_everything_that_lies_behind_it() {
         for theme in [Theme::Light, Theme::Dark] {
-            let p = of(theme);
+            let p = palette_of(theme);
             for ground in [p.ground, p.paper, p.field, p.selected, p.hovered] {
                 for text in [p.text, p.weak, p.good, p.bad] {
                     assert!(

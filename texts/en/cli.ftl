@@ -70,3 +70,9 @@ cli-entered = You are in the room { $room }.
 cli-left = You are not in the room { $room } any more.
 cli-not-in-room = You are not in the room { $room }. Enter it first, with malote-cli join.
 cli-named = You are called { $name } now.
+
+# Search
+cli-help-words = Words, or how they begin: finds the messages that have all of them
+cli-command-search = Searches what was received and sent, newest first
+cli-nothing-found = Nothing found.
+cli-found-newest = Only the newest { $count } are shown. More words find fewer.

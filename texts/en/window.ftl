@@ -170,3 +170,20 @@ doctor-failed = failed
 doctor-skipped = not tested
 doctor-testing = testing…
 doctor-waiting = waits its turn
+
+# Search
+action-search = Search
+action-search-hint = Searches all messages (Ctrl+F)
+action-end-search = Close search
+action-end-search-hint = Goes back to the list (Esc)
+search-hint = Search (Ctrl+F)
+found =
+    { $count ->
+        [0] Search
+        [one] 1 found
+       *[other] { $count } found
+    }
+found-newest = The newest { $count }
+found-none = Nothing found.
+found-none-hint = Try fewer words, or only how they begin. Capitals and accents make no difference.
+found-row = { $row }, in { $place }

@@ -70,3 +70,9 @@ cli-entered = Você está na sala { $room }.
 cli-left = Você não está mais na sala { $room }.
 cli-not-in-room = Você não está na sala { $room }. Entre nela antes, com malote-cli join.
 cli-named = Agora você se chama { $name }.
+
+# Busca
+cli-help-words = Palavras, ou como começam: acha as mensagens que têm todas elas
+cli-command-search = Busca nas mensagens recebidas e enviadas, das mais recentes às mais antigas
+cli-nothing-found = Nada encontrado.
+cli-found-newest = Só as { $count } mais recentes aparecem aqui. Com mais palavras, aparecem menos.

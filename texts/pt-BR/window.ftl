@@ -171,3 +171,20 @@ doctor-failed = falhou
 doctor-skipped = não testado
 doctor-testing = testando…
 doctor-waiting = espera a vez
+
+# Busca
+action-search = Buscar
+action-search-hint = Busca em todas as mensagens (Ctrl+F)
+action-end-search = Fechar busca
+action-end-search-hint = Volta à lista (Esc)
+search-hint = Buscar (Ctrl+F)
+found =
+    { $count ->
+        [0] Busca
+        [one] 1 encontrada
+       *[other] { $count } encontradas
+    }
+found-newest = As { $count } mais recentes
+found-none = Nada encontrado.
+found-none-hint = Tente menos palavras, ou só o começo delas. Maiúsculas e acentos não fazem diferença.
+found-row = { $row }, em { $place }

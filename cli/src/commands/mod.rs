@@ -3,6 +3,7 @@
 mod doctor;
 mod names;
 mod rooms;
+mod search;
 mod send;
 mod servers;
 mod watch;
@@ -30,6 +31,7 @@ pub fn run(flags: &Flags, texts: &Texts) -> Result<(), Failure> {
         Command::Send { to, subject, body } => send::run(flags, texts, &printer, to, subject, body),
         Command::Inbox { room: None } => inbox(flags, texts, &printer),
         Command::Inbox { room: Some(room) } => rooms::inbox(flags, texts, &printer, room),
+        Command::Search { words } => search::run(flags, texts, &printer, words),
         Command::Watch => watch::run(flags, texts, &printer),
         Command::Clear => clear(flags, texts, &printer),
         Command::Rooms => rooms::list(flags, texts, &printer),

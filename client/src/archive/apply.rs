@@ -56,10 +56,12 @@ impl Batch<'_> {
                         params![clearing, self.server, number(room.0)],
                     )?,
                 };
+                self.forget_cleared(*clearing)?;
                 self.news.push(News::InboxChanged);
                 Ok(())
             }
             Change::Restored { clearing } => {
+                self.recall_cleared(*clearing)?;
                 self.run("UPDATE received SET cleared = 0 WHERE cleared = ?", [clearing])?;
                 self.news.push(News::InboxChanged);
                 Ok(())
@@ -72,13 +74,15 @@ impl Batch<'_> {
     }
 
     fn composed(&mut self, message: &Message, content: &Content) -> rusqlite::Result<()> {
+        let recipients = addresses(message);
         self.run(
-            "INSERT INTO sent (server, message, recipients, subject, body, in_reply_to, sent_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sent (id, server, message, recipients, subject, body, in_reply_to, sent_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
+                self.next_row()?,
                 self.server,
                 &message.id.0[..],
-                addresses(message),
+                recipients,
                 content.subject,
                 content.body,
                 message.in_reply_to.map(|id| id.0.to_vec()),
@@ -86,6 +90,7 @@ impl Batch<'_> {
             ],
         )?;
         let row = self.tx.last_insert_rowid();
+        self.index(row, &[&recipients, &content.subject, &content.body])?;
         for (position, address) in message.to.iter().enumerate() {
             self.run(
                 "INSERT INTO recipient (sent, position, address, state) VALUES (?, ?, ?, 0)",
@@ -196,6 +201,13 @@ impl Batch<'_> {
         if !self.news.contains(&News::RoomsChanged) {
             self.news.push(News::RoomsChanged);
         }
+    }
+
+    /// The number of the next message, received or sent.
+    pub fn next_row(&self) -> rusqlite::Result<i64> {
+        let sql =
+            "SELECT 1 + max(coalesce((SELECT max(id) FROM received), 0), coalesce((SELECT max(id) FROM sent), 0))";
+        self.tx.prepare_cached(sql)?.query_row([], |row| row.get(0))
     }
 
     pub fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {

@@ -7,6 +7,7 @@ mod apply;
 mod reader;
 mod receive;
 mod rooms;
+mod search;
 mod servers;
 
 use std::collections::BTreeMap;
@@ -22,13 +23,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::engine::Command;
 pub use reader::Reader;
 pub use rooms::KnownRoom;
+pub use search::{Found, HITS, Hit, Hits, Query};
 pub use servers::Identified;
 
 /// The schema's versions, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// What tells our files from those of other programs: "MLTA".
-const APPLICATION: u32 = 0x4d4c_5441;
+/// What tells our files from those of other programs: "MLTB". What was written before the first release differs from it.
+const APPLICATION: u32 = 0x4d4c_5442;
 
 /// The setting that keeps authors from learning that their messages were opened.
 const QUIET: &str = "quiet";

@@ -26,14 +26,24 @@ impl Reader {
         Ok(Reader { connection, path: path.to_owned(), address: address.to_owned() })
     }
 
+    /// The rows of what stands on a shelf and came after this row, oldest first; all of them after 0.
+    pub fn rows(&self, shelf: Shelf, after: i64) -> Result<Vec<i64>, ArchiveError> {
+        self.on_shelf(shelf, "SELECT id", &format!("AND id > {after} ORDER BY id"), |row| row.get(0))
+    }
+
     /// What stands on a shelf, oldest first.
     pub fn summaries(&self, shelf: Shelf) -> Result<Vec<Summary>, ArchiveError> {
-        self.on_shelf(shelf, SUMMARIES, "ORDER BY id", summary)
+        self.on_shelf(shelf, &summaries(), "ORDER BY id", summary)
     }
 
     /// One message as a list shows it; nothing if it does not stand on that shelf.
     pub fn summary(&self, shelf: Shelf, row: i64) -> Result<Option<Summary>, ArchiveError> {
-        Ok(self.on_shelf(shelf, SUMMARIES, &format!("AND id = {row}"), summary)?.pop())
+        Ok(self.on_shelf(shelf, &summaries(), &format!("AND id = {row}"), summary)?.pop())
+    }
+
+    /// One message as a list shows it, wherever it stands.
+    pub fn summary_at(&self, row: i64) -> Result<Option<Summary>, ArchiveError> {
+        Ok(self.all(&format!("{} FROM received WHERE id = ?", summaries()), [row], summary)?.pop())
     }
 
     /// All messages on a shelf, whole, oldest first.
@@ -85,10 +95,7 @@ impl Reader {
         rest: &str,
         read: impl FnMut(&Row) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, ArchiveError> {
-        // What was written to us and to everybody as well is shown once, as written to us; what we wrote to everybody is
-        // no mail for us.
-        const IN_INBOX: &str = "cleared = 0 AND place < 2 AND mine = 0 AND (place = 0 OR NOT EXISTS (
-            SELECT 1 FROM received AS own WHERE own.message = received.message AND own.place = 0))";
+        const IN_INBOX: &str = "cleared = 0 AND inbox = 1";
         let here = "server = (SELECT server FROM address WHERE address = ?1)";
         match shelf {
             Shelf::Inbox => self.all(&format!("{columns} FROM received WHERE {IN_INBOX} {rest}"), [], read),
@@ -162,7 +169,7 @@ impl Reader {
         Ok(keys.into_iter().next().flatten().map(Fingerprint))
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
@@ -172,7 +179,7 @@ impl Reader {
         all().map_err(|error| explained(&self.path, &error))
     }
 
-    fn sent_message(&self, row: &Row) -> rusqlite::Result<Sent> {
+    pub(super) fn sent_message(&self, row: &Row) -> rusqlite::Result<Sent> {
         let id: i64 = row.get(0)?;
         let mut statement = self
             .connection
@@ -204,9 +211,13 @@ impl Reader {
 const LETTERS: &str = "SELECT id, message, mailbox, seq, sender, recipients, subject, body, in_reply_to, sent_at,
                        accepted_at, read, number, mine, place";
 
+/// What a list shows of a message, but for the beginning of its body.
+pub const SUMMARY_COLUMNS: &str = "id, sender, subject, accepted_at, read, mailbox, number, mine, place";
+
 /// A list needs no more than 200 characters of a body.
-const SUMMARIES: &str =
-    "SELECT id, sender, subject, substr(body, 1, 200), accepted_at, read, mailbox, number, mine, place";
+fn summaries() -> String {
+    format!("SELECT {SUMMARY_COLUMNS}, substr(body, 1, 200)")
+}
 
 fn place(number: i64) -> Place {
     match number {
@@ -216,18 +227,18 @@ fn place(number: i64) -> Place {
     }
 }
 
-fn summary(row: &Row) -> rusqlite::Result<Summary> {
+pub fn summary(row: &Row) -> rusqlite::Result<Summary> {
     Ok(Summary {
         row: row.get(0)?,
         from: row.get(1)?,
         subject: row.get(2)?,
-        beginning: row.get(3)?,
-        accepted_at: Timestamp(row.get(4)?),
-        read: row.get::<_, i64>(5)? != 0,
-        mailbox: MailboxId(row.get::<_, i64>(6)? as u64),
-        number: row.get::<_, Option<i64>>(7)?.map(|number| number as u64),
-        mine: row.get::<_, i64>(8)? != 0,
-        place: place(row.get(9)?),
+        accepted_at: Timestamp(row.get(3)?),
+        read: row.get::<_, i64>(4)? != 0,
+        mailbox: MailboxId(row.get::<_, i64>(5)? as u64),
+        number: row.get::<_, Option<i64>>(6)?.map(|number| number as u64),
+        mine: row.get::<_, i64>(7)? != 0,
+        place: place(row.get(8)?),
+        beginning: row.get(9)?,
     })
 }
 

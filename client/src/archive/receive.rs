@@ -1,6 +1,6 @@
 //! What comes: the entries of mailboxes, and what opening them leaves behind.
 
-use malote_common::{Content, Entry, MailboxId, Name, Receipt, Seq, codec};
+use malote_common::{Content, Entry, MailboxId, MessageId, Name, Receipt, Seq, codec};
 use rusqlite::params;
 
 use super::apply::{Batch, addresses, number};
@@ -17,12 +17,14 @@ impl Batch<'_> {
                     subject: String::new(),
                     body: String::from_utf8_lossy(&message.content).into_owned(),
                 });
+                let recipients = addresses(message);
                 let inserted = self.run(
                     "INSERT INTO received
-                     (server, message, mailbox, seq, place, sender, number, mine, recipients, subject, body, in_reply_to,
-                      sent_at, accepted_at, read)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                     (id, server, message, mailbox, seq, place, sender, number, mine, recipients, subject, body, in_reply_to,
+                      sent_at, accepted_at, read, inbox)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     params![
+                        self.next_row()?,
                         self.server,
                         &message.id.0[..],
                         number(mailbox.0),
@@ -31,17 +33,23 @@ impl Batch<'_> {
                         from.as_str(),
                         author.map(number),
                         mine,
-                        addresses(message),
+                        recipients,
                         content.subject,
                         content.body,
                         message.in_reply_to.map(|id| id.0.to_vec()),
                         message.sent_at.0,
                         accepted_at.0,
-                        if mine { 2 } else { 0 }
+                        if mine { 2 } else { 0 },
+                        self.is_mail(place, mine, message.id)?
                     ],
                 )?;
                 if inserted > 0 {
-                    self.news.push(News::Received(self.tx.last_insert_rowid()));
+                    let row = self.tx.last_insert_rowid();
+                    self.index(row, &[from.as_str(), &recipients, &content.subject, &content.body])?;
+                    self.news.push(News::Received(row));
+                    if place == 0 {
+                        self.covered(message.id)?;
+                    }
                 }
             }
             Entry::Receipt(receipt) => self.receipt(receipt)?,
@@ -63,6 +71,27 @@ impl Batch<'_> {
         statement.query_row(params![self.server, number(mailbox.0), everybody.as_str()], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
         })
+    }
+
+    /// Whether a message belongs into the inbox. What was written to us and to everybody as well is shown there once, as
+    /// written to us; what we wrote to everybody is no mail for us.
+    fn is_mail(&self, place: i64, mine: bool, message: MessageId) -> rusqlite::Result<bool> {
+        if place != 1 || mine {
+            return Ok(place == 0);
+        }
+        let mut to_us = self.tx.prepare_cached("SELECT 1 FROM received WHERE message = ? AND place = 0")?;
+        Ok(!to_us.exists([&message.0[..]])?)
+    }
+
+    /// A message came to us that may have come to everybody before.
+    fn covered(&mut self, message: MessageId) -> rusqlite::Result<()> {
+        let mut statement = self.tx.prepare_cached(
+            "UPDATE received SET inbox = 0 WHERE message = ? AND place = 1 AND inbox = 1 RETURNING id",
+        )?;
+        let rows = statement.query_map([&message.0[..]], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        drop(statement);
+        self.news.extend(rows.into_iter().map(News::Changed));
+        Ok(())
     }
 
     /// A message was opened, here and wherever else the same one stands. Its author is to learn it where it was written to

@@ -30,7 +30,8 @@ CREATE TABLE room (
 ) STRICT, WITHOUT ROWID;
 
 -- What others wrote to us, and what was written in rooms, in order of arrival. What was written to us and to a room as
--- well stands here once for each.
+-- well stands here once for each. The rows of received and sent are numbered together: the index of words knows both by
+-- one number, which says as well which of two came later.
 CREATE TABLE received (
     id          INTEGER PRIMARY KEY,
     server      INTEGER NOT NULL REFERENCES server,
@@ -49,11 +50,14 @@ CREATE TABLE received (
     accepted_at INTEGER NOT NULL,
     read        INTEGER NOT NULL DEFAULT 0,  -- 0 unread, 1 read and to be told, 2 read and told or to be kept quiet
     cleared     INTEGER NOT NULL DEFAULT 0,  -- 0 in its list, otherwise which clearing took it out
+    inbox       INTEGER NOT NULL,            -- whether it is mail: to us, or others' to everybody where it is not to us too
     UNIQUE (server, mailbox, message)
 ) STRICT;
-CREATE INDEX received_inbox ON received (id) WHERE cleared = 0 AND place < 2;
-CREATE INDEX received_room ON received (server, mailbox, id) WHERE cleared = 0;
-CREATE INDEX received_number ON received (server, number, id) WHERE cleared = 0;
+CREATE INDEX received_inbox ON received (inbox) WHERE cleared = 0 AND inbox = 1;
+CREATE INDEX received_inbox_unread ON received (inbox) WHERE read = 0 AND cleared = 0 AND inbox = 1;
+CREATE INDEX received_cleared ON received (cleared) WHERE cleared <> 0;
+CREATE INDEX received_room ON received (server, mailbox) WHERE cleared = 0;
+CREATE INDEX received_number ON received (server, number) WHERE cleared = 0 AND inbox = 1;
 CREATE INDEX received_message ON received (message);
 CREATE INDEX received_unread ON received (server, mailbox) WHERE read = 0 AND cleared = 0;
 CREATE INDEX received_to_tell ON received (server, seq) WHERE read = 1;
@@ -82,6 +86,12 @@ CREATE TABLE recipient (
     PRIMARY KEY (sent, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX recipient_place ON recipient (mailbox, seq) WHERE seq IS NOT NULL;
+
+-- The words of received and sent, folded, but for what was cleared: row by row, and nothing but which words a row has. The
+-- short beginnings are those that many words have in common; they are looked up like words.
+CREATE VIRTUAL TABLE word USING fts5 (
+    line, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '1 2 3'
+);
 
 -- What has no final answer for all recipients yet.
 CREATE TABLE outbox (

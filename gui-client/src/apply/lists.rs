@@ -3,18 +3,22 @@
 use std::time::Instant;
 
 use malote_client::Command;
-use malote_client::archive::{News, Shelf};
+use malote_client::archive::{Hit, News, Shelf};
 use malote_common::Timestamp;
 
 use super::Desk;
-use crate::model::{List, Opened, SentList, Undo};
+use crate::listed::Listed;
+use crate::model::{List, Opened, Undo};
 
 impl Desk<'_> {
     /// Reads all lists from the archive.
     pub(super) fn reload_lists(&mut self) {
         self.reload_letters();
         match self.reader.sent_rows() {
-            Ok(rows) => self.model.sent = SentList::new(rows),
+            Ok(mut rows) => {
+                rows.reverse();
+                self.model.sent = Listed::new(rows);
+            }
             Err(error) => self.fail(&error),
         }
     }
@@ -26,7 +30,7 @@ impl Desk<'_> {
             List::Room(mailbox) => Some(mailbox),
             _ => return,
         };
-        if self.model.letters().is_empty() {
+        if self.model.count() == 0 {
             return;
         }
         let clearing = Timestamp::from_system(std::time::SystemTime::now()).0;
@@ -61,13 +65,14 @@ impl Desk<'_> {
         let open = self.model.open_row();
         match self.model.list {
             List::Sent => {
-                if let Some(row) = neighbour(&self.model.sent.rows, open, step) {
+                if let Some(row) = neighbour(self.model.sent.rows(), open, step) {
                     self.open_sent(row);
                 }
             }
+            List::Found => self.open_found_neighbour(open, step),
             _ => {
-                let rows: Vec<i64> = self.model.letters().iter().rev().map(|summary| summary.row).collect();
-                if let Some(row) = neighbour(&rows, open, step) {
+                let rows = self.model.letters().map_or(&[][..], Listed::rows);
+                if let Some(row) = neighbour(rows, open, step) {
                     self.open(row);
                 }
             }
@@ -75,65 +80,76 @@ impl Desk<'_> {
     }
 
     pub(super) fn refresh(&mut self, news: News) {
+        let stale = &mut self.model.stale;
+        stale.rooms |= !matches!(news, News::Sent(_) | News::SentChanged);
+        stale.found = true;
         match news {
-            News::Received(row) => {
-                self.arrived(Shelf::Inbox, row);
-                if let Some(shelf) = self.model.list.shelf().filter(|shelf| *shelf != Shelf::Inbox) {
-                    self.arrived(shelf, row);
-                }
-                self.model.stale.rooms = true;
-            }
+            // A flood of them is looked up once.
+            News::Received(_) => (stale.arrivals, stale.unread) = (true, true),
             News::Changed(row) => {
+                stale.unread = true;
                 self.changed(Shelf::Inbox, row);
                 if let Some(shelf) = self.model.list.shelf().filter(|shelf| *shelf != Shelf::Inbox) {
                     self.changed(shelf, row);
                 }
-                self.model.stale.rooms = true;
+                self.model.search.found.changed(Hit::Received(row));
             }
             News::InboxChanged => {
+                stale.unread = true;
                 self.reload_letters();
-                self.model.stale.rooms = true;
             }
-            News::RoomsChanged => self.model.stale.rooms = true,
+            News::RoomsChanged => {}
             News::Sent(row) => {
+                if self.model.sent.newest().is_none_or(|newest| row > newest) {
+                    self.model.sent.extend([row]);
+                }
                 self.model.sent.changed(row);
-                self.model.last_sent =
-                    self.model.sent.rows.first().and_then(|row| self.model.sent.get(*row, self.reader));
-                self.refresh_open();
+                self.model.search.found.changed(Hit::Sent(row));
+                self.look_up_sent(self.model.sent.newest());
             }
             News::SentChanged => {
                 self.model.sent.all_changed();
-                let last = self.model.last_sent.as_ref().map(|sent| sent.row);
-                self.model.last_sent = last.and_then(|row| self.model.sent.get(row, self.reader));
-                self.refresh_open();
+                self.model.search.found.all_changed();
+                self.look_up_sent(self.model.last_sent.as_ref().map(|sent| sent.row));
             }
         }
     }
 
-    /// A message came, perhaps onto this shelf.
-    fn arrived(&mut self, shelf: Shelf, row: i64) {
-        let summary = match self.reader.summary(shelf, row) {
-            Ok(Some(summary)) => summary,
-            Ok(None) => return,
-            Err(error) => return self.fail(&error),
-        };
+    /// Looks up what became of the message that was sent last, and of the one that is open.
+    fn look_up_sent(&mut self, last: Option<i64>) {
+        let read = |row| self.reader.sent_message_at(row).ok()?;
+        self.model.last_sent = last.and_then(|row| self.model.sent.get(row, read));
+        self.refresh_open();
+    }
+
+    /// Messages came, perhaps onto the shelf in view.
+    pub(super) fn look_up_arrivals(&mut self) {
+        self.arrived(Shelf::Inbox);
+        if let Some(shelf) = self.model.list.shelf().filter(|shelf| *shelf != Shelf::Inbox) {
+            self.arrived(shelf);
+        }
+    }
+
+    fn arrived(&mut self, shelf: Shelf) {
         let list = if shelf == Shelf::Inbox { &mut self.model.inbox } else { &mut self.model.shelf };
-        if list.last().is_none_or(|last| last.row < row) {
-            list.push(summary);
-            if self.model.list.shelf() == Some(shelf) {
-                self.model.arrived += 1;
+        match self.reader.rows(shelf, list.newest().unwrap_or(0)) {
+            Ok(rows) => {
+                if self.model.list.shelf() == Some(shelf) {
+                    self.model.arrived += rows.len();
+                }
+                list.extend(rows);
             }
+            Err(error) => self.fail(&error),
         }
     }
 
     /// A message changed, perhaps one on this shelf.
     fn changed(&mut self, shelf: Shelf, row: i64) {
         let list = if shelf == Shelf::Inbox { &mut self.model.inbox } else { &mut self.model.shelf };
-        if let Ok(index) = list.binary_search_by_key(&row, |summary| summary.row)
-            && let Ok(Some(changed)) = self.reader.summary(shelf, row)
-            && let Some(summary) = list.get_mut(index)
-        {
-            *summary = changed;
+        list.changed(row);
+        // What was written to everybody is no longer shown as that when it comes to us as well.
+        if let Ok(None) = self.reader.summary(shelf, row) {
+            list.remove(row);
         }
     }
 
@@ -144,8 +160,8 @@ impl Desk<'_> {
     }
 
     fn reload_letters(&mut self) {
-        match self.reader.summaries(Shelf::Inbox) {
-            Ok(inbox) => self.model.inbox = inbox,
+        match self.reader.rows(Shelf::Inbox, 0) {
+            Ok(rows) => self.model.inbox = Listed::new(rows),
             Err(error) => self.fail(&error),
         }
         self.reload_shelf();
@@ -155,19 +171,20 @@ impl Desk<'_> {
     pub(super) fn reload_shelf(&mut self) {
         self.model.arrived = 0;
         let shelf = self.model.list.shelf().filter(|shelf| *shelf != Shelf::Inbox);
-        match shelf.map(|shelf| self.reader.summaries(shelf)).transpose() {
-            Ok(messages) => self.model.shelf = messages.unwrap_or_default(),
+        match shelf.map(|shelf| self.reader.rows(shelf, 0)).transpose() {
+            Ok(rows) => self.model.shelf = Listed::new(rows.unwrap_or_default()),
             Err(error) => self.fail(&error),
         }
     }
 }
 
-fn neighbour(rows: &[i64], open: Option<i64>, step: isize) -> Option<i64> {
-    let index = match open.and_then(|open| rows.iter().position(|row| *row == open)) {
-        Some(index) => index.checked_add_signed(step)?,
-        None => 0,
-    };
-    rows.get(index).copied()
+/// The row behind or before the open one, or the first where none is open. Rows are oldest first, and shown the other way
+/// round.
+pub(super) fn neighbour(rows: &[i64], open: Option<i64>, step: isize) -> Option<i64> {
+    match open.map(|open| rows.binary_search(&open)) {
+        Some(Ok(index)) => rows.get(index.checked_add_signed(-step)?).copied(),
+        _ => rows.last().copied(),
+    }
 }
 
 #[cfg(test)]
@@ -176,11 +193,12 @@ mod tests {
 
     #[test]
     fn neighbours_in_a_list() {
-        let rows = [9, 5, 2];
+        let rows = [2, 5, 9];
         assert_eq!(neighbour(&rows, None, 1), Some(9));
         assert_eq!(neighbour(&rows, Some(9), 1), Some(5));
         assert_eq!(neighbour(&rows, Some(9), -1), None);
         assert_eq!(neighbour(&rows, Some(2), 1), None);
         assert_eq!(neighbour(&rows, Some(77), -1), Some(9));
+        assert_eq!(neighbour(&[], None, 1), None);
     }
 }

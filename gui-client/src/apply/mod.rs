@@ -3,6 +3,7 @@
 mod form;
 mod lists;
 mod places;
+mod search;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -82,6 +83,10 @@ impl Desk<'_> {
             Action::EditAgain => self.edit_again(now),
             Action::OpenNext => self.open_neighbour(1),
             Action::OpenPrevious => self.open_neighbour(-1),
+            Action::Search => self.model.search.focus = true,
+            Action::Find => self.find(),
+            Action::EndSearch => self.end_search(),
+            Action::OpenFound => self.open_found(),
             Action::Complete(name) => {
                 self.model.form.complete(&name);
                 self.model.form.suggestion = 0;
@@ -184,7 +189,7 @@ impl Desk<'_> {
     /// Looks up what was overtaken by events, writes the draft where it has been changing for long enough, and lets go of
     /// what can no longer be undone.
     pub fn settle(&mut self, now: Instant) {
-        self.look_up_places();
+        self.look_up();
         if self.model.form.changed_at.is_some_and(|at| now >= at + DRAFT_PAUSE) {
             self.save_draft();
         }
@@ -208,8 +213,8 @@ impl Desk<'_> {
     /// Reads everything from the archive, as when the window opens.
     pub fn reload(&mut self) {
         self.reload_lists();
-        self.model.stale.rooms = true;
-        self.look_up_places();
+        (self.model.stale.rooms, self.model.stale.unread) = (true, true);
+        self.look_up();
     }
 
     fn diagnose(&mut self) {

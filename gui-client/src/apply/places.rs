@@ -2,17 +2,20 @@
 
 use std::time::SystemTime;
 
+use malote_client::archive::Shelf;
 use malote_client::{Command, Event, explain};
 use malote_common::{MailboxId, Name, Timestamp};
 
 use super::Desk;
 use crate::company;
+use crate::listed::Search;
 use crate::model::{Field, List, Naming};
 
 impl Desk<'_> {
     /// Brings a place into view, and fills in its address.
     pub(super) fn show(&mut self, list: List) {
         self.model.list = list;
+        self.model.search = Search::default();
         self.model.stale.roster = true;
         self.model.undo_inbox = None;
         self.reload_shelf();
@@ -27,7 +30,7 @@ impl Desk<'_> {
             }
             _ => {}
         }
-        if !matches!(list, List::Sent | List::Rooms) {
+        if !matches!(list, List::Sent | List::Rooms | List::Found) {
             let to = self.model.address_of(list);
             self.model.form.fill(to);
         }
@@ -43,7 +46,7 @@ impl Desk<'_> {
 
     pub(super) fn show_neighbour(&mut self, step: isize) {
         let places = self.model.places();
-        let next = match places.iter().position(|place| *place == self.model.list) {
+        let next = match places.iter().position(|place| *place == self.model.place()) {
             Some(index) => index.checked_add_signed(step),
             None => Some(0),
         };
@@ -52,12 +55,16 @@ impl Desk<'_> {
         }
     }
 
-    /// Closes what is open in front of the rest: a question before a message.
+    /// Closes what is open in front of the rest: the search that is being typed, a question, a message.
     pub(super) fn close(&mut self) {
-        if self.model.form.asked_everybody {
+        if self.model.search.has_focus {
+            self.end_search();
+        } else if self.model.form.asked_everybody {
             self.model.form.asked_everybody = false;
         } else if self.model.open.is_some() {
             self.model.open = None;
+        } else if self.model.list == List::Found {
+            self.end_search();
         } else if self.model.naming.is_some() {
             self.skip_name();
         }
@@ -142,7 +149,7 @@ impl Desk<'_> {
                 if finder.entering.as_ref().is_some_and(|entering| entering.folded() == room.folded()) {
                     (finder.entering, finder.problem) = (None, None);
                     finder.typed.clear();
-                    self.look_up_places();
+                    self.look_up();
                     self.show(List::Room(mailbox));
                     self.model.form.focus = Some(Field::Subject);
                 }
@@ -152,6 +159,9 @@ impl Desk<'_> {
                 self.model.stale.rooms = true;
                 if self.model.list == List::Room(mailbox) {
                     self.show(List::Inbox);
+                }
+                if self.model.search.before == List::Room(mailbox) {
+                    self.model.search.before = List::Inbox;
                 }
             }
             Event::RoomRefused { room, why } => {
@@ -178,14 +188,27 @@ impl Desk<'_> {
     }
 
     /// Looks up again what was overtaken by events.
-    pub(super) fn look_up_places(&mut self) {
-        if std::mem::take(&mut self.model.stale.rooms) {
+    pub(super) fn look_up(&mut self) {
+        let stale = std::mem::take(&mut self.model.stale);
+        if stale.arrivals {
+            self.look_up_arrivals();
+        }
+        if stale.unread {
+            match self.reader.unread(Shelf::Inbox) {
+                Ok(count) => self.model.unread = count,
+                Err(error) => self.fail(&error),
+            }
+        }
+        if stale.found {
+            self.find_again();
+        }
+        if stale.rooms {
             match self.reader.rooms() {
                 Ok(rooms) => self.model.rooms = rooms,
                 Err(error) => self.fail(&error),
             }
         }
-        if std::mem::take(&mut self.model.stale.roster) {
+        if stale.roster {
             self.model.roster = match self.model.company() {
                 Some(company) => company.roster(),
                 None => company::roster(&self.model.people, self.model.number),

@@ -6,7 +6,7 @@ use eframe::egui::{
 use malote_client::explain;
 use malote_texts::Texts;
 
-use super::{View, list};
+use super::{View, row};
 use crate::action::Action;
 use crate::model::{Field, Model, Obstacle, Suggestion};
 use crate::theme;
@@ -219,8 +219,8 @@ fn footer(ui: &mut Ui, model: &mut Model, view: &mut View) {
         view.button(ui, Action::ClearForm);
     });
     let Some(sent) = &model.last_sent else { return };
-    let subject = list::subject(&sent.subject, view.texts);
-    let state = list::states(sent, view.texts);
+    let subject = row::subject(&sent.subject, view.texts);
+    let state = row::states(sent, view.texts);
     let line = view.texts.with("form-last-sent", &[("subject", subject.into()), ("state", state.into())]);
     ui.horizontal(|ui| {
         ui.add_space(LABEL_WIDTH + theme::GAP);

@@ -5,7 +5,7 @@ use malote_client::archive::{Letter, Recipient, Sent, State};
 use malote_client::explain;
 use malote_common::text;
 
-use super::{View, list};
+use super::{View, row};
 use crate::action::Action;
 use crate::model::{Model, Opened};
 use crate::theme;
@@ -79,7 +79,7 @@ fn head(ui: &mut Ui, subject: &str, action: Action, view: &mut View) {
         }
         view.button(ui, action);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let subject = RichText::new(list::subject(subject, view.texts)).font(theme::title_font());
+            let subject = RichText::new(row::subject(subject, view.texts)).font(theme::title_font());
             ui.add(Label::new(subject).truncate());
         });
     });

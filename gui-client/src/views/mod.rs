@@ -9,6 +9,8 @@ pub mod list;
 pub mod naming;
 pub mod places;
 pub mod rooms;
+pub mod row;
+pub mod search;
 pub mod servers;
 pub mod status;
 

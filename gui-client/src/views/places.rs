@@ -47,7 +47,7 @@ impl Line {
         let heading = 2 + everybody;
         let people = heading + 1 + (model.rooms.len() - everybody);
         Some(match index {
-            0 => Line::Place(Entry::plain(texts.get("inbox"), model.unread(), List::Inbox, texts)),
+            0 => Line::Place(Entry::plain(texts.get("inbox"), model.unread, List::Inbox, texts)),
             1 => Line::Place(Entry::plain(texts.get("sent"), 0, List::Sent, texts)),
             _ if index < heading => Line::Place(Entry::room(model, index - 2, texts)?),
             _ if index == heading => Line::Rooms,
@@ -121,10 +121,14 @@ pub fn chooser(ui: &mut Ui, model: &Model, view: &mut View) {
 /// What the place in view is called.
 pub fn title(model: &Model, texts: &Texts) -> String {
     match model.list {
-        List::Inbox if model.unread() > 0 => texts.with("inbox-unread", &[("count", model.unread().into())]),
+        List::Inbox if model.unread > 0 => texts.with("inbox-unread", &[("count", model.unread.into())]),
         List::Inbox => texts.get("inbox"),
         List::Sent => texts.get("sent"),
         List::Rooms => texts.get("rooms"),
+        List::Found => {
+            let key = if model.search.more { "found-newest" } else { "found" };
+            texts.with(key, &[("count", model.search.found.len().into())])
+        }
         List::Room(_) => match model.room() {
             Some(room) if room.is_everybody() => texts.get("everybody"),
             Some(room) => model::address(room).to_string(),

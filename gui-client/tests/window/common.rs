@@ -10,8 +10,8 @@ use egui_kittest::kittest::{By, NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
 use malote::app::App;
 use malote::model::Model;
-use malote_client::archive::Change;
-use malote_client::{Archive, Profile, ServerAddress};
+use malote_client::archive::{Change, Summary};
+use malote_client::{Archive, Profile, Reader, ServerAddress};
 use malote_common::{Content, Entry, MailboxId, Message, MessageId, Name, Timestamp, codec};
 use malote_server::config::Config;
 use malote_texts::{Language, Texts};
@@ -160,6 +160,14 @@ impl Desk {
         self.harness.step();
     }
 
+    /// A received message as the archive has it.
+    #[track_caller]
+    pub fn summary(&self, row: Option<i64>) -> Summary {
+        let archive = self.home.join(&self.profile).join("archive.db");
+        let reader = Reader::open(&archive, &self.server.to_string()).unwrap();
+        reader.summary_at(row.expect("a message")).unwrap().expect("a message in that row")
+    }
+
     /// Draws the window until it shows what is awaited.
     #[track_caller]
     pub fn until(&mut self, what: &str, reached: impl Fn(&Model) -> bool) {
@@ -253,12 +261,12 @@ impl Desk {
     /// Writes and sends a whole message.
     #[track_caller]
     pub fn send(&mut self, to: &str, subject: &str, body: &str) {
-        let before = self.model().sent.rows.len();
+        let before = self.model().sent.len();
         self.write("Destinatário", to);
         self.write("Assunto", subject);
         self.write("Mensagem", body);
         self.press(Modifiers::COMMAND, Key::Enter);
-        self.until("it is queued", |model| model.sent.rows.len() == before + 1 && model.form.is_empty());
+        self.until("it is queued", |model| model.sent.len() == before + 1 && model.form.is_empty());
     }
 
     /// Keeps the window from writing to its archive, for as long as what is returned lives.

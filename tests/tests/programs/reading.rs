@@ -123,6 +123,34 @@ fn people_lists_everybody_and_who_is_connected() {
     assert_eq!(states, expected);
 }
 
+#[test]
+fn search_finds_what_was_received_and_sent_newest_first() {
+    let mut server = TestServer::start();
+    let (ana, bia) = (Cli::new(&server), Cli::new(&server));
+    assert_eq!((ana.name(), bia.name()), ("Usuario0".to_owned(), "Usuario1".to_owned()));
+    bia.send("Usuario0", "Orçamento", "A ponte fica pronta em março.");
+    assert_eq!(ana.bodies().len(), 1);
+    ana.send("Usuario1", "", "O orçamento está caro.");
+    bia.send("Usuario0", "Almoço", "Às 12h?");
+    // What waits is fetched first, and one may type anything.
+    assert_eq!(ana.json(&["search", "alm", "?"])[0]["subject"], "Almoço");
+    let found = ana.json(&["search", "ORCA", "\"*:"]);
+    let bodies: Vec<&str> = found.iter().map(|letter| letter["body"].as_str().unwrap()).collect();
+    assert_eq!(bodies, ["O orçamento está caro.", "A ponte fica pronta em março."]);
+    let sent = &found[0];
+    assert_eq!((&sent["from"], &sent["to"]), (&"Usuario0".into(), &serde_json::json!(["Usuario1"])));
+    assert_eq!(["mailbox", "seq", "accepted_at"].map(|key| sent[key].is_null()), [true; 3]);
+    assert_eq!(found[1], ana.json(&["inbox"])[0]);
+    let printed = ana.run(&["--lang", "en", "search", "ponte", "pron"]).expect_status(0).stdout;
+    assert!(printed.contains("Orçamento") && !printed.contains("12h"), "{printed}");
+    let printed = ana.run(&["--lang", "en", "search", "--", "-xilofone"]).expect_status(0).stdout;
+    assert_eq!(printed.trim_end(), sentence(Language::English, "cli-nothing-found", &[]));
+    ana.run(&["search"]).expect_status(2);
+    server.stop();
+    let ended = ana.run(&["--json", "--timeout", "1", "search", "almoco"]).expect_status(5);
+    assert_eq!(parsed(ended.stdout.trim_end())["body"], "Às 12h?");
+}
+
 /// An RFC 3339 time, within the time that a test takes.
 #[track_caller]
 fn check_is_recent(time: &str) {
