@@ -142,6 +142,7 @@ fn start_server(home: &Path) -> Result<SocketAddr> {
         data: home.join("server"),
         max_clients: 10,
         rate: Default::default(),
+        plaintext: false,
         web: None,
     };
     let (ready, address) = std::sync::mpsc::channel();
