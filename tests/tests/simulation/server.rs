@@ -48,7 +48,7 @@ pub struct Server {
 
 enum State {
     Up(Box<Up>),
-    Down(WatchedStore),
+    Down(Box<WatchedStore>),
     /// In between, within a function.
     Changing,
 }
@@ -75,7 +75,7 @@ impl Server {
         let disk = Disk { fails: 0.0, random, history: History::default(), answered: HashSet::new() };
         let disk = Arc::new(Mutex::new(disk));
         let store = WatchedStore { store: SqliteStore::in_memory().unwrap(), disk: disk.clone() };
-        Server { setup, disk, state: State::Down(store), life: 0, crashes_after_commit: false }
+        Server { setup, disk, state: State::Down(Box::new(store)), life: 0, crashes_after_commit: false }
     }
 
     pub fn is_up(&self) -> bool {
@@ -87,7 +87,7 @@ impl Server {
         self.state = match std::mem::replace(&mut self.state, State::Changing) {
             State::Down(store) => {
                 self.life += 1;
-                State::Up(Box::new(Up::new(PostOffice::new(store, self.setup.max_clients), self.setup.rate)))
+                State::Up(Box::new(Up::new(PostOffice::new(*store, self.setup.max_clients), self.setup.rate)))
             }
             other => other,
         };
@@ -106,7 +106,7 @@ impl Server {
                     }
                     scene.network.close(conversation.connection, End::Server, scene.now, &mut scene.random);
                 }
-                State::Down(up.office.into_store())
+                State::Down(Box::new(up.office.into_store()))
             }
             other => other,
         };
@@ -223,7 +223,7 @@ impl Server {
     pub fn into_store(self) -> impl Store {
         match self.state {
             State::Up(up) => up.office.into_store(),
-            State::Down(store) => store,
+            State::Down(store) => *store,
             State::Changing => unreachable!("no function ends so"),
         }
     }
