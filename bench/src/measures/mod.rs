@@ -58,7 +58,7 @@ impl Measure {
             Measure::Memory => memory::run(stage),
             Measure::Arrivals => arrivals::run(stage),
             Measure::Backlog => backlog::run(stage),
-            Measure::Window => window::run(stage),
+            Measure::Window => window::run(),
             Measure::Growth => growth::run(stage),
         }
     }

@@ -1,98 +1,88 @@
-//! The window, measured by a program of its own, since only that knows how to draw: it prints one object of JSON for each
-//! row, as [`Line`] says.
+//! The window, measured by its own bench, since only that knows how to draw: it prints one object of JSON for each row.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde::Deserialize;
 
+use super::progress;
 use crate::report::{Chapter, Target, Unit};
-use crate::stage::Stage;
 use crate::stats::Spread;
 
-/// The program, beside this one.
-const PROGRAM: &str = "malote-window-bench";
-
-/// What one line says, such as
-/// `{"case":"first frame","unit":"time","values":[0.1,0.12],"target":"≤ 150 ms","met":true}`.
-#[derive(Debug, PartialEq)]
+/// What one line says, such as `{"measure":"first frame","value":98.5,"unit":"ms","target":150.0}`.
+#[derive(Debug, PartialEq, Deserialize)]
 struct Line {
-    case: String,
-    /// `time` in seconds, `memory` in bytes, `per-second` or `count`.
-    unit: Unit,
-    /// One for each round.
-    values: Vec<f64>,
-    /// The project's target for it and whether it was met, where there is one.
-    target: Option<(String, bool)>,
+    measure: String,
+    value: f64,
+    unit: String,
+    /// What the value must not be above, in the same unit.
+    target: Option<f64>,
 }
 
-pub fn run(stage: &Stage) -> Result<Chapter> {
+pub fn run() -> Result<Chapter> {
     let mut chapter = Chapter::new("Window");
-    chapter.explain("The window with an archive of its own, measured by itself; no other system takes part.");
-    let program = stage.programs.join(PROGRAM);
-    if !program.is_file() {
-        chapter.left_out.push(format!("the window: {PROGRAM} is not built"));
-        return Ok(chapter);
-    }
-    let output = Command::new(&program).arg("--rounds").arg(stage.rounds.to_string()).output()?;
+    chapter.explain(
+        "The window with an archive of 100,000 messages, in its release build on a display without a graphics card \
+         (Xvfb, Mesa's llvmpipe): `cargo bench -p malote --bench window`. No other system takes part.",
+    );
+    progress("building the window, which takes some minutes the first time");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["bench", "--quiet", "--package", "malote", "--bench", "window"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo cannot be started")?;
     if !output.status.success() {
-        bail!("{PROGRAM} fails ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        bail!("the window's bench fails ({})", output.status);
     }
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Line { case, unit, values, target } = read(line).with_context(|| format!("{PROGRAM} says {line:?}"))?;
-        let value = Spread::of(&values);
-        if let (Some((text, met)), Some(value)) = (target, value) {
-            let measured = unit.show(value.median);
-            chapter.targets.push(Target { text: format!("{case} {text}"), measured, met: Some(met) });
-        }
-        chapter.row(&case, "malote", value, unit, None, String::new());
+    for line in String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.starts_with('{')) {
+        let line: Line = serde_json::from_str(line).with_context(|| format!("the window's bench says {line:?}"))?;
+        add(&mut chapter, &line)?;
     }
     Ok(chapter)
 }
 
-fn read(line: &str) -> Result<Line> {
-    let object: Value = serde_json::from_str(line).context("that is no JSON")?;
-    let text = |key: &str| object.get(key).and_then(Value::as_str).with_context(|| format!("{key} is missing"));
-    let unit = match text("unit")? {
-        "time" => Unit::Time,
-        "memory" => Unit::Memory,
-        "per-second" => Unit::PerSecond,
-        "count" => Unit::Count,
-        unit => bail!("{unit} is no unit"),
+fn add(chapter: &mut Chapter, line: &Line) -> Result<()> {
+    let (unit, factor) = match line.unit.as_str() {
+        "s" => (Unit::Time, 1.0),
+        "ms" => (Unit::Time, 1e-3),
+        "MB" => (Unit::Memory, 1e6),
+        "ticks" => (Unit::Count, 1.0),
+        other => bail!("{other} is no unit"),
     };
-    let values = object.get("values").and_then(Value::as_array).context("values are missing")?;
-    let values: Option<Vec<f64>> = values.iter().map(Value::as_f64).collect();
-    let target = match object.get("met").and_then(Value::as_bool) {
-        Some(met) => Some((text("target")?.to_owned(), met)),
-        None => None,
-    };
-    Ok(Line { case: text("case")?.to_owned(), unit, values: values.context("a value is no number")?, target })
+    let value = line.value * factor;
+    if let Some(target) = line.target.map(|target| target * factor) {
+        let text = format!("{}: at most {}", line.measure, unit.show(target));
+        chapter.targets.push(Target { text, measured: unit.show(value), met: Some(value <= target) });
+    }
+    chapter.row(&line.measure, "Malote", Spread::of(&[value]), unit, None, String::new());
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn added(line: &str) -> Result<Chapter> {
+        let mut chapter = Chapter::new("Window");
+        add(&mut chapter, &serde_json::from_str(line)?)?;
+        Ok(chapter)
+    }
+
     #[test]
     fn lines_with_and_without_a_target() {
-        let line = r#"{"case":"first frame","unit":"time","values":[0.1,0.5],"target":"≤ 150 ms","met":true}"#;
-        let expected = Line {
-            case: "first frame".into(),
-            unit: Unit::Time,
-            values: vec![0.1, 0.5],
-            target: Some(("≤ 150 ms".into(), true)),
-        };
-        assert_eq!(read(line).unwrap(), expected);
-        let line = r#"{"case":"idle minute","unit":"count","values":[0]}"#;
-        assert_eq!(read(line).unwrap().target, None);
+        let chapter = added(r#"{"measure":"first frame","value":98.5,"unit":"ms","target":150.0}"#).unwrap();
+        assert_eq!(chapter.targets[0].met, Some(true));
+        let chapter = added(r#"{"measure":"an idle minute","value":1,"unit":"ticks","target":0}"#).unwrap();
+        assert_eq!(chapter.targets[0].met, Some(false));
+        let chapter = added(r#"{"measure":"memory","value":50,"unit":"MB","target":null}"#).unwrap();
+        assert_eq!((chapter.rows[0].value.median, chapter.targets.len()), (50e6, 0));
     }
 
     #[test]
     fn lines_that_say_something_else_are_errors() {
-        for line in
-            ["", "{}", r#"{"case":"a","unit":"miles","values":[1]}"#, r#"{"case":"a","unit":"time","values":["1"]}"#]
-        {
-            assert!(read(line).is_err(), "{line}");
+        for line in ["{}", r#"{"measure":"a","value":1,"unit":"miles"}"#, r#"{"measure":"a","value":"1","unit":"s"}"#] {
+            assert!(added(line).is_err(), "{line}");
         }
     }
 }
