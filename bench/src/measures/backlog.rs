@@ -55,6 +55,9 @@ struct Arrival {
     memory: f64,
 }
 
+/// One number of what a round gave.
+type Quantity<T> = fn(&T) -> f64;
+
 pub fn run(stage: &Stage) -> Result<Chapter> {
     let mut chapter = Chapter::new("Backlog");
     waiting(stage, &mut chapter)?;
@@ -88,7 +91,7 @@ fn waiting(stage: &Stage, chapter: &mut Chapter) -> Result<()> {
             arrivals.push(arrival);
         }
     }
-    let quantities: [(&str, Unit, fn(&Arrival) -> f64, f64); 3] = [
+    let quantities: [(&str, Unit, Quantity<Arrival>, f64); 3] = [
         ("the first is there", Unit::Time, |arrival| arrival.first, FIRST_TARGET),
         ("the last is there", Unit::Time, |arrival| arrival.last, LAST_TARGET),
         ("memory meanwhile", Unit::Memory, |arrival| arrival.memory, MEMORY_TARGET),
@@ -173,7 +176,7 @@ fn stored(stage: &Stage, chapter: &mut Chapter) -> Result<()> {
     }
     let spread =
         |floods: &[Flood], quantity: fn(&Flood) -> f64| Spread::of(&floods.iter().map(quantity).collect::<Vec<f64>>());
-    let quantities: [(&str, Unit, fn(&Flood) -> f64); 4] = [
+    let quantities: [(&str, Unit, Quantity<Flood>); 4] = [
         ("ready", Unit::Time, |flood| flood.ready.as_secs_f64()),
         ("memory when ready", Unit::Memory, |flood| flood.at_first.resident as f64),
         ("throughput", Unit::PerSecond, |flood| flood.per_second),

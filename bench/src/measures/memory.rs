@@ -36,7 +36,7 @@ const TARGETS: [(System, f64); 2] = [(System::MalotePlaintext, 6.0 * 1024.0), (S
 const ROUNDS: usize = 2;
 
 /// Those that can be compared: each client of them is one connection that waits for messages to it.
-const SYSTEMS: [System; 2] = [System::MalotePlaintext, System::Malote];
+const SYSTEMS: [System; 4] = [System::MalotePlaintext, System::Malote, System::NatsCore, System::Mosquitto];
 
 pub fn run(stage: &Stage) -> Result<Chapter> {
     let mut chapter = Chapter::new("Memory");

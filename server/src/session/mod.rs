@@ -227,7 +227,12 @@ impl Session {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // An idle connection holds no buffer.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// The bytes to write to the peer.
