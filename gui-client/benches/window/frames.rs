@@ -72,7 +72,10 @@ fn type_a_search(stage: &mut Stage) -> Result<()> {
         let typed = stage.draw(vec![Event::Text(letter.to_string())]);
         slowest = slowest.max(typed).max(stage.draw(Vec::new()));
     }
-    anyhow::ensure!(stage.app.model().list == List::Found && stage.app.model().search.found.len() > 0, "nothing found");
+    anyhow::ensure!(
+        stage.app.model().list == List::Found && !stage.app.model().search.found.is_empty(),
+        "nothing found"
+    );
     report("frame, a letter of a search typed, slowest", milliseconds(slowest), "ms", Some(30.0));
     Ok(())
 }
