@@ -24,6 +24,9 @@ use letters::Library;
 const COUNT: u64 = 100_000;
 const QUICK_COUNT: u64 = 10_000;
 
+/// Messages that are kept with one commit where many have waited: what a client reads at once.
+const COMMIT: usize = 500;
+
 /// How often each search is made.
 const SEARCHES: usize = 20;
 
@@ -40,11 +43,10 @@ fn main() -> Result<()> {
     let server: ServerAddress = NOWHERE.parse().context("an address")?;
     let library = Library::of(count);
 
-    // As they come through TLS records: each holds about fifty, and is committed before the next is read.
     let profile = Profile::open_in(home.path(), Some("bench"))?;
     let start = Instant::now();
-    library.fill(&profile, &server, 50)?;
-    report("taking in what waited, commits of 50 messages", start.elapsed().as_secs_f64(), "s", None);
+    library.fill(&profile, &server, COMMIT)?;
+    report("taking in what waited", start.elapsed().as_secs_f64(), "s", None);
     let archive = profile.archive();
     report("archive on disk", std::fs::metadata(&archive)?.len() as f64 / 1e6, "MB", None);
 
