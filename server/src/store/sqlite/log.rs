@@ -15,8 +15,9 @@ use super::background::Background;
 /// Numbers of pages.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// In the log, after which they are copied into the file: many, since a page that changes with each commit is then
-    /// copied once for hundreds of them.
+    /// Not in the file yet, at which the thread copies them: few, since commits wait while the disk takes them all at once.
+    pub step: u32,
+    /// In the log, after which it is to begin anew.
     pub long: u32,
     /// Not in the file yet, that the committing thread copies itself.
     pub rest: u32,
@@ -24,8 +25,8 @@ pub struct Limits {
     pub too_long: u32,
 }
 
-/// 64 MiB, 2 MiB and 256 MiB.
-pub const LIMITS: Limits = Limits { long: 8 * 1024, rest: 256, too_long: 32 * 1024 };
+/// 4 MiB, 64 MiB, 2 MiB and 256 MiB.
+pub const LIMITS: Limits = Limits { step: 512, long: 8 * 1024, rest: 256, too_long: 32 * 1024 };
 
 /// How often the thread looks for what has come while it was copying, before it waits to be asked again.
 const ROUNDS: usize = 8;
@@ -71,11 +72,11 @@ impl Log {
         }
         self.unseen = 0;
         let length = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
-        if length.pages < self.limits.long || length.rest() == 0 {
-            return Ok(());
-        }
-        if length.rest() > self.limits.rest && length.rest() < self.limits.too_long {
-            self.copier()?.wake();
+        let is_little = length.rest() <= self.limits.rest;
+        if length.rest() < self.limits.too_long && !(length.pages >= self.limits.long && is_little) {
+            if length.rest() >= self.limits.step {
+                self.copier()?.wake();
+            }
             return Ok(());
         }
         // Waits for the thread where that is copying.

@@ -300,7 +300,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
         let long = 100;
-        let limits = log::Limits { long, rest: 20, too_long: 2 * long };
+        let limits = log::Limits { step: long / 8, long, rest: 20, too_long: 2 * long };
         let mut store = SqliteStore::open_with(&path, u64::MAX, limits).unwrap();
         let ids = contract::people(&mut store, 2);
         for counter in 1..=2000 {
