@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::TrySendError;
 use malote_common::Timestamp;
 use malote_common::fingerprint::Fingerprint;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream;
@@ -357,26 +358,69 @@ async fn write_or_flush(writer: Option<&mut Writer>, bytes: &[u8]) -> io::Result
     }
 }
 
-/// Waits for bytes, and takes those that have come behind them as well.
-async fn read_what_is_here(reader: &mut Reader, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut count = reader.read(buffer).await?;
-    while let Some(rest) = buffer.get_mut(count..).filter(|rest| count > 0 && !rest.is_empty()) {
-        tokio::select! {
-            biased;
-            more = reader.read(rest) => match more {
-                Ok(more) if more > 0 => count += more,
-                // The next read says so again.
+/// Waits for bytes, and takes those that have come behind them as well. May be dropped at any time: once it has taken
+/// something it is ready, so nothing that was taken is dropped with it.
+async fn read_what_is_here(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Result<usize> {
+    std::future::poll_fn(|context| {
+        let mut taken = ReadBuf::new(buffer);
+        while taken.remaining() > 0 {
+            let before = taken.filled().len();
+            match Pin::new(&mut *reader).poll_read(context, &mut taken) {
+                Poll::Ready(Ok(())) if taken.filled().len() > before => {}
+                Poll::Ready(Ok(())) => break,
+                Poll::Ready(Err(error)) if before == 0 => return Poll::Ready(Err(error)),
+                Poll::Pending if before == 0 => return Poll::Pending,
+                // What has come is taken first; the next read says this again.
                 _ => break,
-            },
-            () = std::future::ready(()) => break,
+            }
         }
-    }
-    Ok(count)
+        Poll::Ready(Ok(taken.filled().len()))
+    })
+    .await
 }
 
 async fn or_never<F: Future + Unpin>(future: Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Context;
+
+    use super::*;
+
+    /// Has these pieces, and is pending wherever there is none.
+    struct Pieces(VecDeque<Option<&'static [u8]>>);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
+            match self.0.pop_front() {
+                Some(Some(piece)) => {
+                    buffer.put_slice(piece);
+                    Poll::Ready(Ok(()))
+                }
+                _ => Poll::Pending,
+            }
+        }
+    }
+
+    /// What one poll of a read gives, after which it is dropped.
+    fn polled(pieces: &mut Pieces, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = Box::pin(read_what_is_here(pieces, buffer));
+        read.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[test]
+    fn what_was_taken_is_told_before_anything_is_waited_for() {
+        let mut pieces = Pieces(VecDeque::from([None, Some(b"um".as_slice()), Some(b"dois"), None, Some(b"tr")]));
+        let mut buffer = [0; 100];
+        assert!(polled(&mut pieces, &mut buffer).is_pending());
+        assert!(matches!(polled(&mut pieces, &mut buffer), Poll::Ready(Ok(6))));
+        assert_eq!(buffer.get(..6), Some(b"umdois".as_slice()));
+        assert!(matches!(polled(&mut pieces, &mut buffer), Poll::Ready(Ok(2))));
     }
 }

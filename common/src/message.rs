@@ -175,7 +175,9 @@ impl Submission {
         }
         let rising = self.targets.is_sorted_by(|a, b| a < b);
         let within = self.targets.last().is_some_and(|last| usize::from(*last) < recipients);
-        (!rising || !within || self.counter == 0 || self.since > self.counter).then_some(Outcome::Invalid)
+        // No device ever comes to the highest ones, which a store need not tell apart.
+        let counted = (1..=i64::MAX as u64).contains(&self.counter) && self.since <= self.counter;
+        (!rising || !within || !counted).then_some(Outcome::Invalid)
     }
 
     /// Whether it only asks what became of an earlier attempt with this counter, whose answer was lost with the
@@ -237,7 +239,9 @@ mod tests {
         for targets in [&[][..], &[1], &[0, 0], &[1, 0]] {
             assert_eq!(submission(1, targets, 10).refusal(), Some(Outcome::Invalid), "{targets:?}");
         }
-        assert_eq!(Submission { counter: 0, ..submission(1, &[0], 1) }.refusal(), Some(Outcome::Invalid));
+        for counter in [0, i64::MAX as u64 + 1, u64::MAX] {
+            assert_eq!(Submission { counter, ..submission(1, &[0], 1) }.refusal(), Some(Outcome::Invalid));
+        }
     }
 
     #[test]

@@ -132,6 +132,18 @@ fn nothing_of_a_room_follows_the_leaving() {
 }
 
 #[test]
+fn a_page_for_a_room_that_was_entered_again_asks_for_no_further_one() {
+    let mut table = in_room(1, 5, 0);
+    table.asked();
+    // Other devices of this person leave and enter while a page is on its way.
+    table.session.event(Event::Left { room: name("sala-7"), mailbox: ROOM, asked: false });
+    table.session.event(Event::Entered { membership: membership(ROOM, 1, 5), created: false, asked: false });
+    table.session.event(page(ROOM, 1..=5));
+    assert!(table.asked().is_empty(), "nobody has resumed it");
+    assert_eq!(delivered(&mut table), []);
+}
+
+#[test]
 fn a_room_that_is_left_and_entered_again_may_be_resumed_twice() {
     let mut table = Table::logged_in();
     let entered = |first| Event::Entered { membership: membership(ROOM, first, 9), created: false, asked: false };

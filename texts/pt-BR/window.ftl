@@ -187,4 +187,4 @@ found =
 found-newest = As { $count } mais recentes
 found-none = Nada encontrado.
 found-none-hint = Tente menos palavras, ou só o começo delas. Maiúsculas e acentos não fazem diferença.
-found-row = { $row }, em { $place }
+found-row = { $row }. Local: { $place }

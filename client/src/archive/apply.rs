@@ -62,7 +62,7 @@ impl Batch<'_> {
             }
             Change::Restored { clearing } => {
                 self.recall_cleared(*clearing)?;
-                self.run("UPDATE received SET cleared = 0 WHERE cleared = ?", [clearing])?;
+                self.run("UPDATE received SET cleared = 0 WHERE cleared = ? AND cleared <> 0", [clearing])?;
                 self.news.push(News::InboxChanged);
                 Ok(())
             }

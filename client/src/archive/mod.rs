@@ -32,6 +32,9 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// What tells our files from those of other programs: "MLTB". What was written before the first release differs from it.
 const APPLICATION: u32 = 0x4d4c_5442;
 
+/// The number of no mailbox: servers count from 1.
+const NOBODYS: MailboxId = MailboxId(0);
+
 /// The setting that keeps authors from learning that their messages were opened.
 const QUIET: &str = "quiet";
 
@@ -331,12 +334,23 @@ impl Archive {
     /// A command as the engine is to have it: a message that is opened in a room and was written to us as well is opened
     /// in our mailbox, since its author is to learn it.
     pub fn located(&self, command: Command) -> Command {
-        let Command::Open { row, .. } = command else { return command };
+        let Command::Open { row, seq, .. } = command else { return command };
         match self.mail_copy(row) {
             Ok(Some((mailbox, seq))) => Command::Open { row, mailbox, seq },
+            // Another server's mailbox may have the number of ours here. Its author is told when we are there again.
+            Ok(None) if self.is_from_elsewhere(row) => Command::Open { row, mailbox: NOBODYS, seq },
             // What cannot be read cannot be marked as opened either, and that is reported.
             Ok(None) | Err(_) => command,
         }
+    }
+
+    fn is_from_elsewhere(&self, row: i64) -> bool {
+        let sql = "SELECT server <> ? FROM received WHERE id = ?";
+        let found = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row([self.server, row], |row| row.get::<_, bool>(0)));
+        found.unwrap_or(false)
     }
 
     fn mail_copy(&self, row: i64) -> rusqlite::Result<Option<(MailboxId, Seq)>> {

@@ -56,6 +56,13 @@ impl Reader {
         Ok(self.all(&format!("{LETTERS} FROM received WHERE id = ?"), [row], letter)?.pop())
     }
 
+    /// Whether the message in this row came from the server that is looked at: numbers and mailboxes of another one are
+    /// somebody else's here.
+    pub fn is_from_here(&self, row: i64) -> Result<bool, ArchiveError> {
+        let sql = "SELECT 1 FROM received JOIN address USING (server) WHERE received.id = ? AND address = ?";
+        Ok(!self.all(sql, rusqlite::params![row, self.address], |_| Ok(()))?.is_empty())
+    }
+
     /// Whether the message in this row stands in another one as well, which came before: it was written to us, to a room
     /// and perhaps to everybody.
     pub fn came_before(&self, row: i64) -> Result<bool, ArchiveError> {

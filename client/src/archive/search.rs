@@ -157,8 +157,8 @@ fn fold(c: char, word: &mut String) -> bool {
     decompose_compatible(c, |part| {
         if canonical_combining_class(part) == 0 && part.is_alphanumeric() {
             separates = false;
-            // By way of the capital, since ς and σ have the same.
-            word.extend(part.to_uppercase().flat_map(char::to_lowercase));
+            // By way of the capital, since ς and σ have the same; and of the small letter before, since ß has two.
+            word.extend(part.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase));
         }
     });
     separates
@@ -177,13 +177,17 @@ impl Batch<'_> {
 
     /// Lets the messages not be found any more that a clearing took out of their lists.
     pub fn forget_cleared(&self, clearing: i64) -> rusqlite::Result<()> {
-        self.run("DELETE FROM word WHERE rowid IN (SELECT id FROM received WHERE cleared = ?)", [clearing]).map(drop)
+        self.run(
+            "DELETE FROM word WHERE rowid IN (SELECT id FROM received WHERE cleared = ? AND cleared <> 0)",
+            [clearing],
+        )
+        .map(drop)
     }
 
     /// Lets them be found again, before they are brought back.
     pub fn recall_cleared(&self, clearing: i64) -> rusqlite::Result<()> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, sender, recipients, subject, body FROM received WHERE cleared = ? ORDER BY id",
+            "SELECT id, sender, recipients, subject, body FROM received WHERE cleared = ? AND cleared <> 0 ORDER BY id",
         )?;
         let mut rows = statement.query([clearing])?;
         while let Some(row) = rows.next()? {

@@ -57,12 +57,15 @@ impl Desk<'_> {
             subject => format!("{REPLY} {subject}"),
         };
         // In a room one answers the room; what somebody wrote to everybody, one answers to them.
+        // Of another server's mail only the name says anything here.
+        let is_from_here = self.reader.is_from_here(letter.row).unwrap_or(false);
         let room = match letter.place {
+            _ if !is_from_here => None,
             Place::Room => self.model.room_of(letter.mailbox),
             Place::Everybody if letter.mine => self.model.room_of(letter.mailbox),
             Place::Mail | Place::Everybody => None,
         };
-        let to = match (room, letter.number) {
+        let to = match (room, letter.number.filter(|_| is_from_here)) {
             (Some(room), _) => model::address(room).to_string(),
             (None, Some(number)) => self.model.people.get(number).map_or(letter.from.clone(), |p| p.name.to_string()),
             (None, None) => letter.from.clone(),

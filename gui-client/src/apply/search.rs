@@ -32,10 +32,14 @@ impl Desk<'_> {
         if self.model.list != List::Found {
             return;
         }
-        let newest = self.model.search.found.newest();
+        let (newest, before) = (self.model.search.found.newest(), self.model.search.found.rows().len());
         self.look_for();
         let is_new = |hit: &&Hit| newest.is_none_or(|newest| hit.row() > newest.row());
-        self.model.arrived += self.model.search.found.rows().iter().rev().take_while(is_new).count();
+        let rows = self.model.search.found.rows();
+        let new = rows.iter().rev().take_while(is_new).count();
+        // A new one may have taken the place of another. Of a page that is full, the oldest go instead.
+        let more = if self.model.search.more { new } else { rows.len().saturating_sub(before) };
+        self.model.arrived += new.min(more);
     }
 
     /// Empties the field and goes back to the list.
@@ -50,10 +54,10 @@ impl Desk<'_> {
     }
 
     pub(super) fn open_found(&mut self) {
-        if self.model.list == List::Found {
+        if self.model.list == List::Found && !self.model.search.found.rows().is_empty() {
             self.open_found_neighbour(None, 0);
+            self.model.focus_list = true;
         }
-        self.model.focus_list = true;
     }
 
     pub(super) fn open_found_neighbour(&mut self, open: Option<i64>, step: isize) {

@@ -12,6 +12,8 @@ use crate::model::{List, Model};
 use crate::theme;
 
 pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
+    // Where there is no row to take it, the wish is over: later it would take the keyboard from whoever is writing.
+    let wants_focus = std::mem::take(&mut model.focus_list);
     ui.spacing_mut().item_spacing.y = 0.0;
     head(ui, model, view);
     if model.undo_inbox.is_some() {
@@ -31,7 +33,7 @@ pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
         (0, List::Room(_)) => empty(ui, view, "inbox-empty", "room-empty-hint"),
         (0, List::Person(_)) => empty(ui, view, "inbox-empty", "person-empty-hint"),
         (0, _) => empty(ui, view, "inbox-empty", "inbox-empty-hint"),
-        _ => rows(ui, model, view, count),
+        _ => rows(ui, model, view, count, wants_focus),
     }
 }
 
@@ -135,7 +137,7 @@ fn empty(ui: &mut Ui, view: &View, title: &str, hint: &str) {
 }
 
 /// Lays out only the rows in view, and keeps them where they are when new ones come in above.
-fn rows(ui: &mut Ui, model: &mut Model, view: &mut View, count: usize) {
+fn rows(ui: &mut Ui, model: &mut Model, view: &mut View, count: usize, wants_focus: bool) {
     let mut area = ScrollArea::vertical().id_salt(("rows", model.list)).auto_shrink(false);
     let id = ui.make_persistent_id(("offset", model.list));
     let arrived = std::mem::take(&mut model.arrived) as f32;
@@ -147,18 +149,22 @@ fn rows(ui: &mut Ui, model: &mut Model, view: &mut View, count: usize) {
     if std::mem::take(&mut model.search.rewind) && model.list == List::Found {
         area = area.vertical_scroll_offset(0.0);
     }
-    let mut wants_focus = std::mem::take(&mut model.focus_list);
     let model = &*model;
     let output = area.show_rows(ui, theme::ROW, count, |ui, range| {
+        let (mut first, mut open) = (None, None);
         for index in range {
             let Some((at, row, action)) = row_at(index, model, view) else { continue };
             let is_open = model.open_row() == Some(at);
             let response = row::paint(ui, &row, is_open);
-            if wants_focus && (is_open || model.open_row().is_none()) {
-                wants_focus = false;
-                response.request_focus();
-            }
             react(ui, view, &response, action);
+            if is_open {
+                open = Some(response);
+            } else {
+                first.get_or_insert(response);
+            }
+        }
+        if let Some(row) = open.or(first).filter(|_| wants_focus) {
+            row.request_focus();
         }
     });
     ui.data_mut(|data| data.insert_temp(id, output.state.clamped_offset().y));

@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(found.place, None);
         let found = found.found_in("#obras".into(), &Query::parse("dois"), &texts);
         assert_eq!(found.place.as_deref(), Some("#obras"));
-        assert!(found.spoken.ends_with(", em #obras"), "{}", found.spoken);
+        assert!(found.spoken.ends_with(". Local: #obras"), "{}", found.spoken);
         let silent = Summary { subject: "  ".into(), read: true, ..summary };
         let row = Row::received(&silent, "Usuario0".into(), &Clock::new(), &texts);
         assert_eq!((row.second.as_str(), row.unread), ("Sem Assunto", false));

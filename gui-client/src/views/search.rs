@@ -19,12 +19,20 @@ const TYPED: usize = 500;
 pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
     let search = &mut model.search;
     let id = Id::unique("search");
-    if search.has_focus {
+    if ui.memory(|memory| memory.has_focus(id)) {
         // Before the field, which would take them for itself.
         let opens = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         if [Key::ArrowDown, Key::Enter].map(opens).contains(&true) {
             view.actions.push(Action::OpenFound);
         }
+    }
+    if std::mem::take(&mut search.focus) {
+        // Before the field, so that it takes what is typed in this frame. What stands there is replaced by it.
+        let mut state = TextEdit::load_state(ui.ctx(), id).unwrap_or_default();
+        let all = CCursorRange::two(CCursor::new(0), CCursor::new(search.typed.chars().count()));
+        state.cursor.set_char_range(Some(all));
+        state.store(ui.ctx(), id);
+        ui.memory_mut(|memory| memory.request_focus(id));
     }
     let edit = TextEdit::singleline(&mut search.typed)
         .id(id)
@@ -34,14 +42,6 @@ pub fn show(ui: &mut Ui, model: &mut Model, view: &mut View) {
         .min_size(vec2(0.0, theme::FIELD_HEIGHT))
         .align(Align2::LEFT_CENTER);
     let field = ui.add(edit).accessible_name(view.texts.get(Action::Search.label()));
-    if std::mem::take(&mut search.focus) {
-        field.request_focus();
-        // What stands there is replaced by typing.
-        let mut state = TextEdit::load_state(ui.ctx(), id).unwrap_or_default();
-        let all = CCursorRange::two(CCursor::new(0), CCursor::new(search.typed.chars().count()));
-        state.cursor.set_char_range(Some(all));
-        state.store(ui.ctx(), id);
-    }
     search.has_focus = field.has_focus();
     if field.changed() {
         view.actions.push(Action::Find);

@@ -47,8 +47,8 @@ fn typing_finds_at_once_over_all_places_and_escape_goes_back() {
     ana.step();
     assert_eq!((ana.model().list, ana.model().search.found.len()), (List::Found, 2));
     assert!(ana.says("2 encontradas"));
-    assert!(ana.says("de Usuario0: Orçamento, ") && ana.says(", em Caixa de Entrada"));
-    assert!(ana.says("De Você: Telhado, ") && ana.says(", em #obras"));
+    assert!(ana.says("de Usuario0: Orçamento, ") && ana.says(". Local: Caixa de Entrada"));
+    assert!(ana.says("De Você: Telhado, ") && ana.says(". Local: #obras"));
     ana.type_text("entos do");
     ana.step();
     assert!(ana.says("Nada encontrado."));
@@ -161,4 +161,32 @@ fn an_idle_search_sleeps_and_its_controls_have_names() {
     (0..5).for_each(|_| ana.step());
     assert_eq!(Desk::nameless(&ana.harness), Vec::<String>::new());
     assert!(ana.repaint_delay() > std::time::Duration::from_secs(60));
+}
+
+#[test]
+fn a_search_that_is_over_does_not_take_the_keyboard_from_whoever_writes_later() {
+    let server = Server::start();
+    let (mut ana, mut bia) = (server.window("ana"), server.window("bia"));
+    ana.until("online", |model| model.is_online());
+    bia.until("online", |model| model.is_online());
+    let name = ana.model().name.clone().unwrap().to_string();
+    // The inbox is empty, so there is no row that could have the keyboard.
+    ana.press(Modifiers::COMMAND, Key::F);
+    ana.step();
+    ana.type_text("nada");
+    ana.press(Modifiers::NONE, Key::Enter);
+    ana.step();
+    ana.type_text(" disso");
+    ana.step();
+    assert_eq!(ana.model().search.typed, "nada disso", "where nothing is found there is nothing to open");
+    ana.press(Modifiers::NONE, Key::Escape);
+    ana.step();
+    ana.write("Mensagem", "Bom ");
+    bia.send(&name, "Oi", "olá");
+    ana.until("a message comes", |model| model.inbox.len() == 1);
+    ana.step();
+    ana.type_text("dia");
+    ana.step();
+    assert_eq!(ana.model().form.body, "Bom dia");
+    assert!(ana.model().open.is_none());
 }

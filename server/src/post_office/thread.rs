@@ -21,6 +21,10 @@ pub const REQUESTS_PER_LETTER: usize = 64;
 /// Requests after which no further letter is taken into a commit: it bounds how long those behind it wait.
 const BATCH: usize = 2048;
 
+/// Bytes of messages after which no further letter is taken into a commit, counted once for each recipient: a batch is held
+/// in memory until it is on the disk.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
 /// What reaches the thread.
 pub enum Letter {
     /// A connection opens and says where it hears.
@@ -48,6 +52,7 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
     let (mut batch, mut gone, mut to_wake) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(first) = letters.blocking_recv() {
         let mut next = Some(first);
+        let mut bytes = 0;
         // Where connections wait for this processor, they are let go first: what they bring belongs to this batch, and
         // shares its sync. Where none waits, this costs nothing.
         std::thread::yield_now();
@@ -55,6 +60,7 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
                 Letter::Requests(session, requests) => {
+                    bytes += requests.iter().map(Request::bytes).sum::<usize>();
                     batch.extend(requests.into_iter().map(|request| (session, request)));
                 }
                 Letter::Gone(session) => {
@@ -62,7 +68,7 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
                     gone.push(session);
                 }
             }
-            next = if batch.len() < BATCH { letters.try_recv().ok() } else { None };
+            next = if batch.len() < BATCH && bytes < BATCH_BYTES { letters.try_recv().ok() } else { None };
         }
         for (session, event) in office.handle(std::mem::take(&mut batch), Timestamp::from_system(SystemTime::now()))? {
             if let Some(slot) = slots.get(&session)

@@ -116,6 +116,17 @@ pub enum Event {
     },
 }
 
+impl Request {
+    /// Bytes of messages that it brings into mailboxes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Request::Submit(submission) => submission.message.content.len().saturating_mul(submission.targets.len()),
+            Request::Post { message, .. } => message.content.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Event {
     /// Whether a session that misses this event can ask for its content later.
     pub fn can_be_missed(&self) -> bool {

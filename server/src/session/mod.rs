@@ -132,7 +132,8 @@ impl Session {
             (Event::Entries(run), State::Active(_)) => self.deliver(&run),
             (Event::Page { mailbox, entries }, State::Active(active)) => {
                 active.feeds.fetched(mailbox);
-                if let Some(feed) = active.feeds.get(mailbox) {
+                // Whoever has left the room and entered it again has not resumed it yet.
+                if let Some(feed) = active.feeds.get(mailbox).filter(|feed| feed.sent.is_some()) {
                     feed.behind |= !entries.is_empty();
                 }
                 entries.iter().for_each(|run| self.deliver(run));

@@ -43,6 +43,19 @@ impl Background {
         }
     }
 
+    /// Ends the work, and tells whether it has failed.
+    pub fn end(mut self) -> Result<(), StoreError> {
+        self.finish();
+        self.check()
+    }
+
+    fn finish(&mut self) {
+        self.wake = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            warn!("a thread that works on the store has panicked");
+        }
+    }
+
     #[cfg(test)]
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -59,9 +72,6 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.wake = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            warn!("a thread that works on the store has panicked");
-        }
+        self.finish();
     }
 }

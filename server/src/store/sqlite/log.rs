@@ -3,7 +3,7 @@
 //! SQLite begins the log anew once all of it is in the file. Under a load that never pauses there is always a little more,
 //! so a thread copies nearly all of it, and the thread that commits copies that little rest itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,8 @@ pub struct Limits {
     pub long: u32,
     /// Not in the file yet, that the committing thread copies itself.
     pub rest: u32,
-    /// Not in the file yet, at which commits wait for the copying: it bounds the log where the disk is slow.
+    /// In the log, at which commits wait for the copying: it bounds the log where the disk is slow, or where each commit is
+    /// more than a little.
     pub too_long: u32,
 }
 
@@ -33,9 +34,8 @@ const ROUNDS: usize = 8;
 
 /// Looks after the log of one store.
 pub struct Log {
-    path: PathBuf,
     limits: Limits,
-    copier: Option<Background>,
+    copier: Background,
     /// About how many pages were written since the log was last looked at.
     unseen: usize,
     /// Held while pages are copied.
@@ -55,13 +55,29 @@ impl Length {
 }
 
 impl Log {
-    pub fn new(path: &Path, limits: Limits) -> Log {
-        Log { path: path.to_owned(), limits, copier: None, unseen: 0, copying: Arc::default() }
+    /// Starts the thread that copies, with a connection of its own: later the system may have none left to give.
+    pub fn open(path: &Path, limits: Limits) -> Result<Log, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Opens the log.
+        checkpoint(&connection, LOOK)?;
+        let copying = Arc::<Mutex<()>>::default();
+        let copier = Background::start("store log", {
+            let copying = copying.clone();
+            move |woken| copy(&connection, limits.rest, &copying, woken)
+        })?;
+        Ok(Log { limits, copier, unseen: 0, copying })
     }
 
     /// Fails where copying has failed, after which the file cannot be relied on.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.copier.as_ref().map_or(Ok(()), Background::check)
+        self.copier.check()
+    }
+
+    /// Ends the thread, and tells whether copying has failed.
+    pub fn end(self) -> Result<(), StoreError> {
+        self.copier.end()
     }
 
     /// Looks after the log; to be called after each commit, on its connection, with about how many pages it wrote.
@@ -71,40 +87,26 @@ impl Log {
             return Ok(());
         }
         self.unseen = 0;
-        let length = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?;
-        let is_little = length.rest() <= self.limits.rest;
-        if length.rest() < self.limits.too_long && !(length.pages >= self.limits.long && is_little) {
+        let length = checkpoint(connection, LOOK)?;
+        let may_begin_anew = length.pages >= self.limits.long && length.rest() <= self.limits.rest;
+        if !may_begin_anew && length.pages < self.limits.too_long {
             if length.rest() >= self.limits.step {
-                self.copier()?.wake();
+                self.copier.wake();
             }
             return Ok(());
         }
         // Waits for the thread where that is copying.
         let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
-        unless_full(checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")).map(drop)
-    }
-
-    fn copier(&mut self) -> Result<&Background, StoreError> {
-        let copier = match self.copier.take() {
-            Some(copier) => copier,
-            None => {
-                let (path, rest, copying) = (self.path.clone(), self.limits.rest, self.copying.clone());
-                Background::start("store log", move |woken| copy(&path, rest, &copying, woken))?
-            }
-        };
-        Ok(self.copier.insert(copier))
+        unless_full(checkpoint(connection, COPY)).map(drop)
     }
 }
 
 /// Copies whenever woken, until there is only a little left.
-fn copy(path: &Path, rest: u32, copying: &Mutex<()>, woken: &Receiver<()>) -> Result<(), StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+fn copy(connection: &Connection, rest: u32, copying: &Mutex<()>, woken: &Receiver<()>) -> Result<(), StoreError> {
     while woken.recv().is_ok() {
         for _ in 0..ROUNDS {
             let _copying = copying.lock().unwrap_or_else(PoisonError::into_inner);
-            let length = unless_full(checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)"))?;
+            let length = unless_full(checkpoint(connection, COPY))?;
             if length.is_none_or(|length| length.rest() <= rest) {
                 break;
             }
@@ -112,6 +114,12 @@ fn copy(path: &Path, rest: u32, copying: &Mutex<()>, woken: &Receiver<()>) -> Re
     }
     Ok(())
 }
+
+/// Tells how long the log is.
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+
+/// Copies what no reader is in the way of.
+const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 /// What is in the log is durable; where there is no space to copy it, there may be later, and commits will be told.
 fn unless_full(result: Result<Length, StoreError>) -> Result<Option<Length>, StoreError> {

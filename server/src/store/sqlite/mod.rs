@@ -42,11 +42,12 @@ const PREPARED: usize = 64;
 
 /// A [`Store`] in a SQLite file.
 pub struct SqliteStore {
-    // What goes on beside the commits stands first: it ends before the connection does.
     /// Nothing for a store in memory.
     log: Option<Log>,
     /// The reading of what was too much to be read at once.
     reading: Option<Background>,
+    /// Nothing has failed yet.
+    is_sound: bool,
     connection: Connection,
 }
 
@@ -66,8 +67,7 @@ impl SqliteStore {
         opening::refuse_others(&connection)?;
         let is_read = opening::check(&connection, path, read_whole)?;
         let mut store = SqliteStore::prepare(connection, "FULL")?;
-        store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        store.log = Some(Log::new(path, limits));
+        store.log = Some(Log::open(path, limits)?);
         store.reading = if is_read { None } else { Some(reading::start(path)?) };
         Ok(store)
     }
@@ -88,9 +88,16 @@ impl SqliteStore {
         // Without it, statements are prepared anew for nearly each value that they are given.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         opening::migrate(&mut connection)?;
-        let mut store = SqliteStore { log: None, reading: None, connection };
+        let mut store = SqliteStore { log: None, reading: None, is_sound: true, connection };
         store.commit(&[Operation::OpenRoom { room: Name::everybody() }], Timestamp(0))?;
         Ok(store)
+    }
+
+    /// Does something with the store, unless something beside the commits has failed.
+    fn trusting<T>(&mut self, work: impl FnOnce(&mut SqliteStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = self.check().and_then(|()| work(self));
+        self.is_sound &= !matches!(result, Err(StoreError::Failed(_)));
+        result
     }
 
     /// Fails once something beside the commits has.
@@ -100,37 +107,46 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// The last connection copies the log into the file and removes it. Where a sync has failed it must not: a further one
+    /// may succeed without what the first one lost, and the log is all that has it then.
+    fn drop(&mut self) {
+        let is_copied = self.log.take().is_none_or(|log| log.end().is_ok());
+        let is_read = self.reading.take().is_none_or(|reading| reading.end().is_ok());
+        if self.is_sound && is_copied && is_read {
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        }
+    }
+}
+
 impl Store for SqliteStore {
     fn commit(&mut self, operations: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
-        self.check()?;
-        let mut batch = Batch::new(self.connection.transaction()?, now, operations.len());
-        operations.iter().try_for_each(|operation| batch.carry_out(operation))?;
-        let committed = batch.commit()?;
-        if let Some(log) = &mut self.log {
-            let bytes: usize = committed.appended.iter().map(|run| run.bytes.len()).sum();
-            log.tend(&self.connection, bytes / PAGE + operations.len() * PAGES_PER_OPERATION)?;
-        }
-        Ok(committed)
+        self.trusting(|store| {
+            let mut batch = Batch::new(store.connection.transaction()?, now, operations.len());
+            operations.iter().try_for_each(|operation| batch.carry_out(operation))?;
+            let committed = batch.commit()?;
+            if let Some(log) = &mut store.log {
+                let bytes: usize = committed.appended.iter().map(|run| run.bytes.len()).sum();
+                log.tend(&store.connection, bytes / PAGE + operations.len() * PAGES_PER_OPERATION)?;
+            }
+            Ok(committed)
+        })
     }
 
     fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
-        self.check()?;
-        Ok(runs::read(&self.connection, mailbox, after, max_bytes)?.into_iter().collect())
+        self.trusting(|store| Ok(runs::read(&store.connection, mailbox, after, max_bytes)?.into_iter().collect()))
     }
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
-        self.check()?;
-        people::list(&self.connection, after, limit)
+        self.trusting(|store| people::list(&store.connection, after, limit))
     }
 
     fn rooms(&mut self, after: Option<&Name>, limit: usize) -> Result<Vec<Room>, StoreError> {
-        self.check()?;
-        rooms::list(&self.connection, after, limit)
+        self.trusting(|store| rooms::list(&store.connection, after, limit))
     }
 
     fn members(&mut self, room: MailboxId, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
-        self.check()?;
-        rooms::members(&self.connection, room, after, limit)
+        self.trusting(|store| rooms::members(&store.connection, room, after, limit))
     }
 }
 
@@ -293,6 +309,56 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
         assert!(matches!(SqliteStore::open_with(&path, 0, log::LIMITS), Err(StoreError::Failed(_))));
         assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, whole.len() - 4096);
+    }
+
+    #[test]
+    fn after_a_failure_the_log_is_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let mut store = SqliteStore::open(&path).unwrap();
+        let ids = contract::people(&mut store, 2);
+        let submission = contract::submission(1, &["Usuario1"], "oi");
+        let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+        store.commit(&[submit], Timestamp(1)).unwrap();
+        let failed = store.trusting(|_| Err::<(), _>(StoreError::Failed("the disk".into())));
+        assert!(matches!(failed, Err(StoreError::Failed(_))));
+        drop(store);
+        assert!(std::fs::metadata(directory.path().join("store.db-wal")).unwrap().len() > 0);
+        let mut store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.entries(ids[1].mailbox, 0, usize::MAX).unwrap().last().unwrap().last, 1);
+        drop(store);
+        assert!(!directory.path().join("store.db-wal").exists(), "a clean end leaves one file");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_a_failure_and_not_the_end() {
+        let mut store = SqliteStore::in_memory().unwrap();
+        let ids = contract::people(&mut store, 2);
+        let submission = contract::submission(1, &["Usuario1"], "oi");
+        let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+        store.commit(&[submit], Timestamp(1)).unwrap();
+        for damage in ["entries = substr(entries, 1, 10)", "count = count + 5", "count = -9223372036854775807"] {
+            store.connection.execute_batch(&format!("SAVEPOINT intact; UPDATE run SET {damage}")).unwrap();
+            let read = store.entries(ids[1].mailbox, 0, usize::MAX);
+            assert!(matches!(read, Err(StoreError::Failed(_))), "{damage}: {read:?}");
+            store.connection.execute_batch("ROLLBACK TO intact; RELEASE intact").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_log_stays_short_also_where_each_commit_is_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let limits = log::Limits { step: 10, long: 50, rest: 5, too_long: 100 };
+        let mut store = SqliteStore::open_with(&path, u64::MAX, limits).unwrap();
+        let ids = contract::people(&mut store, 2);
+        for counter in 1..=200 {
+            let submission = contract::submission(counter, &["Usuario1"], &"x".repeat(150_000));
+            let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+            store.commit(&[submit], Timestamp(1)).unwrap();
+        }
+        let log = std::fs::metadata(directory.path().join("store.db-wal")).unwrap().len();
+        assert!(log < 400 * PAGE as u64, "{log}");
     }
 
     #[test]

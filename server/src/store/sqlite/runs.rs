@@ -24,13 +24,14 @@ pub fn read(
     let mut rows = statement.query(params![number(mailbox.0), number(after)])?;
     let (mut last, mut bytes) = (after, Vec::new());
     'page: while let Some(row) = rows.next()? {
-        let count: i64 = row.get(1)?;
+        let (run_last, count): (i64, i64) = (row.get(0)?, row.get(1)?);
         let entries = row.get_ref(2)?.as_blob().map_err(unexpected)?;
-        let first = (row.get::<_, i64>(0)? - count + 1) as u64;
-        if first > last + 1 {
-            return Err(unexpected(format!("entry {} of mailbox {} is missing", last + 1, mailbox.0)));
+        let missing = || unexpected(format!("entry {} of mailbox {} is missing", last + 1, mailbox.0));
+        // The one before the run's first entry.
+        let mut seq = run_last.checked_sub(count).and_then(|seq| u64::try_from(seq).ok()).ok_or_else(missing)?;
+        if seq > last {
+            return Err(missing());
         }
-        let mut seq = first - 1;
         for entry in codec::frames(entries) {
             seq += 1;
             if seq <= after {
@@ -41,6 +42,9 @@ pub fn read(
             }
             codec::write_frame(&mut bytes, entry);
             last = seq;
+        }
+        if seq != run_last as u64 {
+            return Err(unexpected(format!("a run of mailbox {} is cut short", mailbox.0)));
         }
     }
     Ok((last > after).then(|| Run { mailbox, first: after + 1, last, bytes: Arc::from(bytes) }))
