@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::pace::{Pace, Stopwatch, remark};
+use super::pace::{self, Pace, Stopwatch};
 use super::pairs::{PATIENCE, WINDOW};
-use super::{Series, present, progress};
+use super::present;
 use crate::load::pump::Pump;
 use crate::load::{Heard, Mark};
 use crate::machine;
 use crate::peers::{Crowd, Role, Server, System};
-use crate::report::{Chapter, Target, Unit};
+use crate::report::{Chapter, Target};
 use crate::stage::Stage;
 
 /// Of the members, those who write. More than one, so that no single window is what is measured.
@@ -37,22 +37,12 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
     };
     let systems = present(stage, wanted, &mut chapter);
     let name = format!("{members} members");
-    let series = Series::in_turn(stage, &name, &systems, |system| {
-        let pace = flood(stage, system, members)?;
-        progress(format_args!("  {} ({})", Unit::PerSecond.show(pace.per_second), remark(&[pace])));
-        Ok(pace)
-    })?;
-    let paces = series.numbers(|pace| pace.per_second);
-    for (system, values) in series.systems() {
-        let ratio = paces.ratio(System::MalotePlaintext, system);
-        chapter.row(&name, system, paces.spread(system), Unit::PerSecond, ratio, remark(values));
-    }
+    let paces = pace::in_turn(stage, &name, &systems, &mut chapter, |system| flood(stage, system, members))?;
     let least = if stage.quick { FLOOR } else { TARGET };
     for system in [System::MalotePlaintext, System::Malote] {
         let ratio = paces.ratio(system, System::Chat);
         chapter.targets.push(Target::at_least(format!("{system}: at least {least} × the chat"), ratio, least));
     }
-    chapter.left_out.extend(series.failed);
     Ok(chapter)
 }
 

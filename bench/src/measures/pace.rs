@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::{Series, progress};
 use crate::machine;
-use crate::peers::Server;
-use crate::report::Unit;
+use crate::peers::{Server, System};
+use crate::report::{Chapter, Unit};
+use crate::stage::Stage;
 use crate::stats::Spread;
 
 /// A generator that is busier than this beside a server that is not was itself the limit.
@@ -50,8 +52,30 @@ impl Stopwatch {
     }
 }
 
+/// Measures all of the systems in turn and adds a row for each. Returns what they did in a second.
+pub fn in_turn(
+    stage: &Stage,
+    name: &str,
+    systems: &[System],
+    chapter: &mut Chapter,
+    flood: impl Fn(System) -> Result<Pace>,
+) -> Result<Series> {
+    let series = Series::in_turn(stage, name, systems, |system| {
+        let pace = flood(system)?;
+        progress(format_args!("  {} ({})", Unit::PerSecond.show(pace.per_second), remark(&[pace])));
+        Ok(pace)
+    })?;
+    let paces = series.numbers(|pace| pace.per_second);
+    for (system, values) in series.systems() {
+        let ratio = paces.ratio(System::MalotePlaintext, system);
+        chapter.row(name, system, paces.spread(system), Unit::PerSecond, ratio, remark(values));
+    }
+    chapter.left_out.extend(series.failed);
+    Ok(paces)
+}
+
 /// How busy both sides were in these rounds, what the server held, and whether that puts the figure into question.
-pub fn remark(paces: &[Pace]) -> String {
+fn remark(paces: &[Pace]) -> String {
     let median = |of: fn(&Pace) -> f64| Spread::of(&paces.iter().map(of).collect::<Vec<_>>()).map_or(0.0, |s| s.median);
     let (server, generator) = (median(|pace| pace.server_busy), median(|pace| pace.generator_busy));
     let memory = Unit::Memory.show(median(|pace| pace.memory));

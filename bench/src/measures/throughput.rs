@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::pace::{Pace, remark};
+use super::pace::{self, Pace};
 use super::pairs::{Pairs, WINDOW};
-use super::{Series, present, progress};
+use super::{Series, present};
 use crate::peers::System;
-use crate::report::{Chapter, Target, Unit};
+use crate::report::{Chapter, Target};
 use crate::stage::Stage;
 
 /// How many talk, and how much they say at a time.
@@ -84,18 +84,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
 fn measure(stage: &Stage, case: Case, systems: &[System], chapter: &mut Chapter) -> Result<Series> {
     let Case { pairs, body_bytes } = case;
     let name = format!("{pairs} {}, {body_bytes} bytes", if pairs == 1 { "pair" } else { "pairs" });
-    let series = Series::in_turn(stage, &name, systems, |system| {
-        let pace = flood(stage, system, case)?;
-        progress(format_args!("  {} ({})", Unit::PerSecond.show(pace.per_second), remark(&[pace])));
-        Ok(pace)
-    })?;
-    let paces = series.numbers(|pace| pace.per_second);
-    for (system, values) in series.systems() {
-        let ratio = paces.ratio(System::MalotePlaintext, system);
-        chapter.row(&name, system, paces.spread(system), Unit::PerSecond, ratio, remark(values));
-    }
-    chapter.left_out.extend(series.failed);
-    Ok(paces)
+    pace::in_turn(stage, &name, systems, chapter, |system| flood(stage, system, case))
 }
 
 fn flood(stage: &Stage, system: System, case: Case) -> Result<Pace> {
