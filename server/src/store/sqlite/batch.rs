@@ -7,8 +7,9 @@ use std::hash::Hash;
 use malote_common::{DeviceId, EntryRef, MailboxId, MessageId, Name, Outcome, Seq, Timestamp, codec};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::super::{Answer, Committed, Operation, PersonId, StoreError};
+use super::super::{Answer, Committed, Operation, PersonId, Run, StoreError};
 use super::answers::{Answers, is_kept};
+use super::chain::Tail;
 use super::runs::Fresh;
 use super::{number, stored_name, unexpected};
 
@@ -43,6 +44,8 @@ pub struct Mailbox {
     pub id: MailboxId,
     pub last_seq: Seq,
     pub delivered: Seq,
+    /// Where its stored runs end.
+    pub tail: Tail,
     is_changed: bool,
     pub fresh: Fresh,
 }
@@ -106,11 +109,11 @@ impl<'a> Batch<'a> {
 
     /// Writes what has changed, and makes it durable.
     pub fn commit(mut self) -> Result<Committed, StoreError> {
-        self.settle()?;
         let mut appended = Vec::new();
-        for mailbox in self.mailboxes.rows {
-            appended.extend(mailbox.fresh.store(&self.tx, mailbox.id)?);
+        for mailbox in &mut self.mailboxes.rows {
+            appended.extend(mailbox.store(&self.tx)?);
         }
+        self.settle()?;
         self.tx.commit()?;
         Ok(Committed { answers: self.answers, appended })
     }
@@ -119,11 +122,15 @@ impl<'a> Batch<'a> {
     fn settle(&mut self) -> Result<(), StoreError> {
         for mailbox in self.mailboxes.rows.iter_mut().filter(|mailbox| mailbox.is_changed) {
             mailbox.is_changed = false;
-            self.tx.prepare_cached("UPDATE mailbox SET last_seq = ?, delivered = ? WHERE id = ?")?.execute(params![
-                number(mailbox.last_seq),
-                number(mailbox.delivered),
-                number(mailbox.id.0)
-            ])?;
+            self.tx
+                .prepare_cached("UPDATE mailbox SET last_seq = ?, delivered = ?, newest = ?, runs = ? WHERE id = ?")?
+                .execute(params![
+                    number(mailbox.last_seq),
+                    number(mailbox.delivered),
+                    mailbox.tail.newest,
+                    mailbox.tail.runs,
+                    number(mailbox.id.0)
+                ])?;
         }
         for device in std::mem::take(&mut self.devices).rows {
             if !device.answered.is_empty() {
@@ -165,7 +172,8 @@ impl<'a> Batch<'a> {
         if let Some(at) = self.mailboxes.places.get(&id) {
             return Ok(*at);
         }
-        let mut statement = self.tx.prepare_cached("SELECT id, last_seq, delivered FROM mailbox WHERE id = ?")?;
+        let mut statement =
+            self.tx.prepare_cached("SELECT id, last_seq, delivered, newest, runs FROM mailbox WHERE id = ?")?;
         let found = statement.query_row([number(id.0)], Mailbox::from_row)?;
         Ok(self.mailboxes.put(id, found))
     }
@@ -176,7 +184,7 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered FROM person JOIN mailbox ON mailbox.id = person.mailbox
+            "SELECT mailbox.id, last_seq, delivered, newest, runs FROM person JOIN mailbox ON mailbox.id = person.mailbox
              WHERE person.number = ?",
         )?;
         let found = statement.query_row([number(person.0)], Mailbox::from_row)?;
@@ -191,7 +199,7 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered
+            "SELECT mailbox.id, last_seq, delivered, newest, runs
              FROM name JOIN person ON person.number = name.person JOIN mailbox ON mailbox.id = person.mailbox
              WHERE name.folded = ? AND name.given_up_at IS NULL",
         )?;
@@ -205,7 +213,7 @@ impl<'a> Batch<'a> {
         let mut epoch = [0; 16];
         getrandom::fill(&mut epoch).map_err(|e| StoreError::Failed(format!("no random numbers: {e}")))?;
         self.tx
-            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered) VALUES (?, 0, 0)")?
+            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered, newest, runs) VALUES (?, 0, 0, 0, 0)")?
             .execute([&epoch[..]])?;
         Ok(self.tx.last_insert_rowid())
     }
@@ -240,15 +248,24 @@ impl<'a> Batch<'a> {
 }
 
 impl Mailbox {
+    /// From the first five columns: `id`, `last_seq`, `delivered`, `newest`, `runs`.
     pub fn from_row(row: &Row) -> rusqlite::Result<Mailbox> {
         let (id, last_seq, delivered): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Mailbox {
             id: MailboxId(id as u64),
             last_seq: last_seq as u64,
             delivered: delivered as u64,
+            tail: Tail { newest: row.get(3)?, runs: row.get(4)? },
             is_changed: false,
             fresh: Fresh::default(),
         })
+    }
+
+    /// Puts what is new into its table, and gives it back as one run, where there is any.
+    fn store(&mut self, tx: &Transaction) -> Result<Option<Run>, StoreError> {
+        let run = std::mem::take(&mut self.fresh).store(tx, self.id, &mut self.tail)?;
+        self.is_changed |= run.is_some();
+        Ok(run)
     }
 
     /// How many entries wait for their person.

@@ -15,6 +15,7 @@ use log::Log;
 mod answers;
 mod background;
 mod batch;
+mod chain;
 mod log;
 #[cfg(test)]
 mod model_tests;
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn damage_in_a_large_store_is_found_while_it_is_in_use() {
-        for table in ["run", "run_by_mailbox", "device", "member"] {
+        for table in ["run", "milestone", "device", "member"] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.db");
             let ids = filled(&path);

@@ -12,8 +12,8 @@ use super::super::StoreError;
 /// The schema's versions, oldest first.
 pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// What tells our files from those of other programs: "MLT2".
-const APPLICATION: u32 = 0x4d4c_5432;
+/// What tells our files from those of other programs: "MLT3".
+const APPLICATION: u32 = 0x4d4c_5433;
 
 /// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
 pub fn make_private(path: &Path) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use malote_common::codec::{self, HEADER_BYTES};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
 use super::answers::Answers;
@@ -34,7 +34,7 @@ pub fn start(path: &Path) -> Result<Background, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         connection.pragma_update(None, "cache_size", -1024)?;
-        let tables: [Step; 4] = [devices, members, opened, runs];
+        let tables: [Step; 6] = [devices, members, opened, mailboxes, milestones, runs];
         tables.iter().try_for_each(|step| through(&connection, *step, stopped))
     })
 }
@@ -53,9 +53,49 @@ fn through(connection: &Connection, step: Step, stopped: &Receiver<()>) -> Resul
     }
 }
 
+fn mailboxes(connection: &Connection, (after, _): Place) -> Result<Option<Place>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT mailbox.id, last_seq, run.mailbox, last FROM mailbox LEFT JOIN run ON run.id = newest
+         WHERE mailbox.id > ? ORDER BY mailbox.id LIMIT 256",
+    )?;
+    let mut rows = statement.query([after])?;
+    let mut place = None;
+    while let Some(row) = rows.next()? {
+        let (id, last_seq): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let newest: (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        let is_empty = last_seq == 0 && newest == (None, None);
+        if !is_empty && newest != (Some(id), Some(last_seq)) {
+            return Err(unexpected(format!("the newest entries of mailbox {id} are missing")));
+        }
+        place = Some((id, 0));
+    }
+    Ok(place)
+}
+
+fn milestones(connection: &Connection, after: Place) -> Result<Option<Place>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT milestone.mailbox, milestone.last, run.mailbox, run.last
+         FROM milestone LEFT JOIN run ON run.id = milestone.run
+         WHERE (milestone.mailbox, milestone.last) > (?, ?) ORDER BY milestone.mailbox, milestone.last LIMIT 256",
+    )?;
+    let mut rows = statement.query([after.0, after.1])?;
+    let mut place = None;
+    while let Some(row) = rows.next()? {
+        let (mailbox, last): Place = (row.get(0)?, row.get(1)?);
+        let run: (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        if run != (Some(mailbox), Some(last)) {
+            return Err(unexpected(format!("the way to entry {last} of mailbox {mailbox} is damaged")));
+        }
+        place = Some((mailbox, last));
+    }
+    Ok(place)
+}
+
 fn runs(connection: &Connection, (after, _): Place) -> Result<Option<Place>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, mailbox, last, count, entries FROM run WHERE id > ? ORDER BY id LIMIT 64")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT run.id, run.mailbox, run.last, run.count, run.entries, before.mailbox, before.last
+         FROM run LEFT JOIN run AS before ON before.id = run.previous WHERE run.id > ? ORDER BY run.id LIMIT 64",
+    )?;
     let mut rows = statement.query([after])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
@@ -63,13 +103,10 @@ fn runs(connection: &Connection, (after, _): Place) -> Result<Option<Place>, Sto
         let entries = row.get_ref(4)?.as_blob().map_err(unexpected)?;
         let (found, bytes) = codec::frames(entries)
             .fold((0, 0), |(found, bytes), entry| (found + 1, bytes + HEADER_BYTES + entry.len()));
-        let indexed: Option<i64> = connection
-            .prepare_cached(
-                "SELECT id FROM run INDEXED BY run_by_mailbox WHERE mailbox = ? AND last = ? AND count = ?",
-            )?
-            .query_row([mailbox, last, count], |row| row.get(0))
-            .optional()?;
-        if (found, bytes) != (count, entries.len()) || indexed != Some(id) {
+        let before: (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
+        let is_first = last == count && before == (None, None);
+        let follows = is_first || before == (Some(mailbox), last.checked_sub(count));
+        if (found, bytes) != (count, entries.len()) || !follows {
             return Err(unexpected(format!("the entries of mailbox {mailbox} up to {last} are damaged")));
         }
         place = Some((id, 0));

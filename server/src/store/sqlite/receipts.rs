@@ -6,8 +6,9 @@ use malote_common::{EntryRef, MailboxId, Receipt, Seq};
 use rusqlite::params;
 
 use super::super::{Answer, PersonId, StoreError};
-use super::batch::Batch;
-use super::{number, runs};
+use super::batch::{Batch, Mailbox};
+use super::chain::{self, Outline};
+use super::number;
 
 impl Batch<'_> {
     pub fn acknowledge(&mut self, mailbox: MailboxId, seq: Seq) -> Result<Answer, StoreError> {
@@ -51,12 +52,12 @@ impl Batch<'_> {
         to: Seq,
         mut show: impl FnMut(PersonId, Seq),
     ) -> Result<(), StoreError> {
-        let mut look = |outline: &runs::Outline| outline.authors(from, to).for_each(|(author, seq)| show(author, seq));
+        let mut look = |outline: &Outline| outline.authors(from, to).for_each(|(author, seq)| show(author, seq));
         let at = self.mailbox(mailbox)?;
-        let fresh = &self.mailboxes[at].fresh;
+        let Mailbox { fresh, tail, .. } = &self.mailboxes[at];
         // What this batch has appended is in no table yet.
         if fresh.outlines().next().is_none_or(|oldest| from < oldest.first) {
-            runs::outlines(&self.tx, mailbox, (from, to), &mut look)?;
+            chain::outlines(&self.tx, mailbox, tail.newest, (from, to), &mut look)?;
         }
         fresh.outlines().for_each(look);
         Ok(())

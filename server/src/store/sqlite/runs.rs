@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use malote_common::codec::HEADER_BYTES;
 use malote_common::{MailboxId, Seq, codec};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::super::{PersonId, Run, StoreError};
+use super::chain::{self, Authors, Outline, Stored, Tail};
 use super::{number, unexpected};
 
 /// Bytes of one stored run, unless a single entry is longer: a page that ends in the middle of a run reads the rest in vain.
@@ -19,94 +20,40 @@ pub fn read(
     after: Seq,
     max_bytes: usize,
 ) -> Result<Option<Run>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT last, count, entries FROM run WHERE mailbox = ? AND last > ? ORDER BY last")?;
-    let mut rows = statement.query(params![number(mailbox.0), number(after)])?;
+    let newest = connection
+        .prepare_cached("SELECT newest FROM mailbox WHERE id = ?")?
+        .query_row([number(mailbox.0)], |row| row.get(0))
+        .optional()?;
+    let Some(newest) = newest else { return Ok(None) };
+    let mut statement = connection.prepare_cached("SELECT entries FROM run WHERE id = ?")?;
     let (mut last, mut bytes) = (after, Vec::new());
-    'page: while let Some(row) = rows.next()? {
-        let (run_last, count): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let entries = row.get_ref(2)?.as_blob().map_err(unexpected)?;
-        let missing = || unexpected(format!("entry {} of mailbox {} is missing", last + 1, mailbox.0));
-        // The one before the run's first entry.
-        let mut seq = run_last.checked_sub(count).and_then(|seq| u64::try_from(seq).ok()).ok_or_else(missing)?;
-        if seq > last {
-            return Err(missing());
+    'page: loop {
+        let runs = chain::stretch(connection, mailbox, newest, last.saturating_add(1))?;
+        if runs.is_empty() {
+            break;
         }
-        for entry in codec::frames(entries) {
-            seq += 1;
-            if seq <= after {
-                continue;
+        for Stored { id, outline } in runs {
+            let mut rows = statement.query([id])?;
+            let row = rows.next()?.ok_or_else(|| unexpected("a run is missing"))?;
+            let entries = row.get_ref(0)?.as_blob().map_err(unexpected)?;
+            let mut seq = outline.first - 1;
+            for entry in codec::frames(entries) {
+                seq += 1;
+                if seq <= after {
+                    continue;
+                }
+                if !bytes.is_empty() && bytes.len() + HEADER_BYTES + entry.len() > max_bytes {
+                    break 'page;
+                }
+                codec::write_frame(&mut bytes, entry);
+                last = seq;
             }
-            if !bytes.is_empty() && bytes.len() + HEADER_BYTES + entry.len() > max_bytes {
-                break 'page;
+            if seq != outline.last {
+                return Err(unexpected(format!("a run of mailbox {} is cut short", mailbox.0)));
             }
-            codec::write_frame(&mut bytes, entry);
-            last = seq;
-        }
-        if seq != run_last as u64 {
-            return Err(unexpected(format!("a run of mailbox {} is cut short", mailbox.0)));
         }
     }
     Ok((last > after).then(|| Run { mailbox, first: after + 1, last, bytes: Arc::from(bytes) }))
-}
-
-/// Who gets receipts for entries that follow each other: how many of them are whose.
-#[derive(Debug, Default)]
-pub struct Authors(Vec<(u64, Option<u64>)>);
-
-impl Authors {
-    fn decode(bytes: &[u8]) -> Result<Authors, StoreError> {
-        codec::decode(bytes).map(Authors).map_err(unexpected)
-    }
-
-    fn push(&mut self, author: Option<PersonId>) {
-        let author = author.map(|person| person.0);
-        match self.0.last_mut() {
-            Some((count, last)) if *last == author => *count += 1,
-            _ => self.0.push((1, author)),
-        }
-    }
-}
-
-/// What is known of a run without its entries.
-pub struct Outline {
-    pub first: Seq,
-    pub last: Seq,
-    authors: Authors,
-}
-
-impl Outline {
-    /// Each stretch of entries with the same author that reaches into `from..=to`, by the last of them that lies there.
-    pub fn authors(&self, from: Seq, to: Seq) -> impl Iterator<Item = (PersonId, Seq)> {
-        let mut next = self.first;
-        self.authors.0.iter().filter_map(move |(count, author)| {
-            let (first, last) = (next, next.saturating_add(*count).saturating_sub(1));
-            next = last.saturating_add(1);
-            author.filter(|_| first <= to && last >= from).map(|author| (PersonId(author), last.min(to)))
-        })
-    }
-}
-
-/// Shows the outlines of a mailbox's stored runs that reach into `from..=to`, in order.
-pub fn outlines(
-    tx: &Transaction,
-    mailbox: MailboxId,
-    (from, to): (Seq, Seq),
-    mut show: impl FnMut(&Outline),
-) -> Result<(), StoreError> {
-    let mut statement =
-        tx.prepare_cached("SELECT last, count, authors FROM run WHERE mailbox = ? AND last >= ? ORDER BY last")?;
-    let mut rows = statement.query(params![number(mailbox.0), number(from)])?;
-    while let Some(row) = rows.next()? {
-        let (last, count): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let authors = Authors::decode(row.get_ref(2)?.as_blob().map_err(unexpected)?)?;
-        let outline = Outline { first: (last - count + 1) as u64, last: last as u64, authors };
-        if outline.first > to {
-            break;
-        }
-        show(&outline);
-    }
-    Ok(())
 }
 
 /// Entries that are new in a mailbox and not yet in the table.
@@ -145,22 +92,26 @@ impl Fresh {
         self.runs.iter().map(|(run, _)| run)
     }
 
-    /// Puts the entries into the table, and gives them back as one run, where there are any.
-    pub fn store(self, tx: &Transaction, mailbox: MailboxId) -> Result<Option<Run>, StoreError> {
+    /// Puts the entries into the table, behind those that end with `tail`, and gives them back as one run, where there are
+    /// any.
+    pub fn store(self, tx: &Transaction, mailbox: MailboxId, tail: &mut Tail) -> Result<Option<Run>, StoreError> {
         let (Some((oldest, _)), Some((newest, _))) = (self.runs.first(), self.runs.last()) else { return Ok(None) };
         let (first, last, mut begins) = (oldest.first, newest.last, 0);
-        let mut statement =
-            tx.prepare_cached("INSERT INTO run (mailbox, last, count, authors, entries) VALUES (?, ?, ?, ?, ?)")?;
+        let mut statement = tx.prepare_cached(
+            "INSERT INTO run (mailbox, last, count, previous, authors, entries) VALUES (?, ?, ?, ?, ?, ?)",
+        )?;
         for (run, end) in &self.runs {
-            let authors = codec::encode(&run.authors.0).map_err(unexpected)?;
             let entries = self.bytes.get(begins..*end).unwrap_or_default();
-            statement.execute(params![
+            let count = run.last - run.first + 1;
+            let id = statement.insert(params![
                 number(mailbox.0),
                 number(run.last),
-                number(run.last - run.first + 1),
-                authors,
+                number(count),
+                tail.newest,
+                run.authors.encode()?,
                 entries
             ])?;
+            tail.append(tx, mailbox, run.last, id)?;
             begins = *end;
         }
         Ok(Some(Run { mailbox, first, last, bytes: Arc::from(self.bytes) }))

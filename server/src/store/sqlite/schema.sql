@@ -33,7 +33,9 @@ CREATE TABLE mailbox (
     id        INTEGER PRIMARY KEY,
     epoch     BLOB NOT NULL,              -- 16 random bytes
     last_seq  INTEGER NOT NULL,
-    delivered INTEGER NOT NULL            -- a person's: acknowledged up to this seq
+    delivered INTEGER NOT NULL,           -- a person's: acknowledged up to this seq
+    newest    INTEGER NOT NULL,           -- the run with its last entry, 0 where there is none
+    runs      INTEGER NOT NULL            -- how many runs it has
 ) STRICT;
 
 -- A room is a mailbox that several people read; the one called 'todos' has everybody in it.
@@ -58,15 +60,23 @@ CREATE INDEX member_by_person ON member (person, room);
 -- Entries that came into a mailbox with one commit, up to some size. In the order of commits, which is several times faster
 -- to write than a table clustered by mailbox.
 CREATE TABLE run (
-    id      INTEGER PRIMARY KEY,
-    mailbox INTEGER NOT NULL REFERENCES mailbox,
-    last    INTEGER NOT NULL,             -- the last entry's seq
-    count   INTEGER NOT NULL,             -- how many entries there are
-    authors BLOB NOT NULL,                -- who gets receipts for them: encoded pairs of how many follow each other, and whose
-    entries BLOB NOT NULL                 -- each an encoded Entry with its length before it
+    id       INTEGER PRIMARY KEY,
+    mailbox  INTEGER NOT NULL REFERENCES mailbox,
+    last     INTEGER NOT NULL,            -- the last entry's seq
+    count    INTEGER NOT NULL,            -- how many entries there are
+    previous INTEGER NOT NULL,            -- the run before it in its mailbox, 0 for the first
+    authors  BLOB NOT NULL,               -- who gets receipts for them: encoded pairs of how many follow each other, and whose
+    entries  BLOB NOT NULL                -- each an encoded Entry with its length before it
 ) STRICT;
--- With all that an acknowledgement needs, so that it never looks at the entries themselves.
-CREATE INDEX run_by_mailbox ON run (mailbox, last, count, authors);
+
+-- Some runs of each mailbox, to begin from on the way back to an older one. An index of all would have a page changed for
+-- each mailbox by each commit: more than the entries themselves.
+CREATE TABLE milestone (
+    mailbox INTEGER NOT NULL REFERENCES mailbox,
+    last    INTEGER NOT NULL,             -- its last entry's seq
+    run     INTEGER NOT NULL REFERENCES run,
+    PRIMARY KEY (mailbox, last)
+) STRICT, WITHOUT ROWID;
 
 -- Of which messages the author was told that they were opened.
 CREATE TABLE opened (
