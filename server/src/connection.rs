@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
@@ -184,7 +185,10 @@ impl Pump<'_> {
             let waiting = !self.session.transmit().is_empty();
             tokio::select! {
                 mail = inbox.take() => match mail {
-                    Some(mail) => self.take(mail),
+                    Some(mail) => {
+                        self.take(mail);
+                        unflushed |= self.pass_on(outgoing)?;
+                    }
                     // The post office has ended: nothing more can be promised to anybody.
                     None => self.session.close(Closing::StoreFailed),
                 },
@@ -242,6 +246,19 @@ impl Pump<'_> {
             self.handshake = None;
             info!(peer = %self.peer, person = login.person.0, new = login.is_new, "logged in");
         }
+    }
+
+    /// Writes what the session holds back, as far as the peer takes it at once. Returns whether anything was written.
+    fn pass_on(&mut self, outgoing: &mut impl Outgoing) -> io::Result<bool> {
+        let mut wrote = false;
+        while self.session.is_holding() {
+            match outgoing.write(self.session.transmit()).now_or_never().transpose()? {
+                Some(bytes) if bytes > 0 => self.session.transmitted(bytes),
+                _ => self.session.let_go(),
+            }
+            wrote = true;
+        }
+        Ok(wrote)
     }
 
     async fn close(&mut self, outgoing: &mut impl Outgoing) -> io::Result<()> {

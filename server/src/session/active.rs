@@ -6,7 +6,7 @@ use malote_common::frame::{Membership, ServerFrame};
 use malote_common::{Epoch, MailboxId, Name, Seq};
 
 use crate::post_office::Request;
-use crate::store::Login;
+use crate::store::{Login, Run};
 
 /// The state of a session whose client has logged in.
 pub struct Active {
@@ -23,6 +23,8 @@ pub struct Active {
     /// Who came and went was not told, because the client was reading too slowly.
     pub left_out: bool,
     pub feeds: Feeds,
+    /// Entries for which there was no room.
+    pub held: VecDeque<Run>,
     pub lists: Lists,
 }
 
@@ -40,6 +42,7 @@ impl Active {
             watching: false,
             left_out: false,
             feeds: Feeds { feeds, fetching: None },
+            held: VecDeque::new(),
             lists: Lists::default(),
         }
     }

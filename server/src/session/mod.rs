@@ -24,8 +24,7 @@ use active::{Active, List};
 pub use door::Door;
 use outgoing::WriteBuffer;
 
-/// Bytes that may wait for the peer to read them before deliveries stop and the store keeps the rest. Deliveries go on
-/// when half of it is gone.
+/// Bytes that may wait for the peer to read them before deliveries stop. They go on when half of it is gone.
 const OUTGOING_BYTES: usize = 128 * 1024;
 
 /// Bytes that may wait before nothing more is read from the peer, whose requests make them grow.
@@ -129,14 +128,14 @@ impl Session {
                 active.unanswered = active.unanswered.saturating_sub(1);
                 self.send(&ServerFrame::Outcomes { counter, outcomes });
             }
-            (Event::Entries(run), State::Active(_)) => self.deliver(&run),
+            (Event::Entries(run), State::Active(_)) => self.deliver(run),
             (Event::Page { mailbox, entries }, State::Active(active)) => {
                 active.feeds.fetched(mailbox);
                 // Whoever has left the room and entered it again has not resumed it yet.
                 if let Some(feed) = active.feeds.get(mailbox).filter(|feed| feed.sent.is_some()) {
                     feed.behind |= !entries.is_empty();
                 }
-                entries.iter().for_each(|run| self.deliver(run));
+                entries.into_iter().for_each(|run| self.deliver(run));
                 self.catch_up();
             }
             (Event::People { people, more }, State::Active(active)) => {
@@ -244,6 +243,7 @@ impl Session {
     /// That many of them were written.
     pub fn transmitted(&mut self, bytes: usize) {
         self.outgoing.advance(bytes);
+        self.deliver_held();
         if self.has_room()
             && let State::Active(active) = &mut self.state
             && std::mem::take(&mut active.left_out)
@@ -252,6 +252,22 @@ impl Session {
         }
         self.list();
         self.catch_up();
+    }
+
+    /// Whether entries are held back that go out as soon as more is written. They cost memory: whoever drives this writes at
+    /// once, or says that it cannot ([`Session::let_go`]).
+    pub fn is_holding(&self) -> bool {
+        matches!(&self.state, State::Active(active) if !active.held.is_empty())
+    }
+
+    /// The peer takes nothing more for now: what is held back is left to the store.
+    pub fn let_go(&mut self) {
+        let State::Active(active) = &mut self.state else { return };
+        for run in std::mem::take(&mut active.held) {
+            if let Some(feed) = active.feeds.get(run.mailbox).filter(|feed| feed.sent.is_some()) {
+                feed.behind = true;
+            }
+        }
     }
 
     /// Whether to read from the peer: not while it does not read itself, or the post office has enough of its work.
@@ -337,31 +353,61 @@ impl Session {
         self.state = State::Active(Box::new(Active::new(login)));
     }
 
-    /// Sends those entries that are the next ones, while the peer keeps up; the others stay in the store for now.
-    fn deliver(&mut self, run: &Run) {
-        let State::Active(active) = &mut self.state else { return };
-        let Some(feed) = active.feeds.get(run.mailbox) else { return };
-        let Some(mut sent) = feed.sent else { return };
+    /// Sends a run's entries behind those that are held back, if any are.
+    fn deliver(&mut self, run: Run) {
+        if self.is_holding() || !self.send_entries(&run) {
+            let State::Active(active) = &mut self.state else { return };
+            active.held.push_back(run);
+        }
+    }
+
+    /// Sends what is held back, as far as there is room for it.
+    fn deliver_held(&mut self) {
+        while self.has_room()
+            && let State::Active(active) = &mut self.state
+            && let Some(run) = active.held.pop_front()
+        {
+            if !self.send_entries(&run)
+                && let State::Active(active) = &mut self.state
+            {
+                active.held.push_front(run);
+            }
+        }
+    }
+
+    /// Sends those entries that are the next ones; the others are in the store. Whether there was room for all of them.
+    fn send_entries(&mut self, run: &Run) -> bool {
+        let State::Active(active) = &mut self.state else { return true };
+        let Some(feed) = active.feeds.get(run.mailbox) else { return true };
+        let Some(mut sent) = feed.sent else { return true };
+        let mut has_room = true;
         for (seq, entry) in run.iter() {
             if seq <= sent {
                 continue;
             }
-            if seq != sent + 1 || self.outgoing.len() >= OUTGOING_BYTES {
+            if seq != sent + 1 {
                 feed.behind = true;
                 break;
             }
+            if self.outgoing.len() >= OUTGOING_BYTES {
+                has_room = false;
+                break;
+            }
             if self.door.deliver(self.outgoing.end(), run.mailbox, seq, entry).is_err() {
-                return self.close(Closing::StoreFailed);
+                self.close(Closing::StoreFailed);
+                return true;
             }
             sent = seq;
         }
         feed.sent = Some(sent);
+        has_room
     }
 
     /// Asks for the next page where there may be one and there is room for it.
     fn catch_up(&mut self) {
         if self.has_room()
             && let State::Active(active) = &mut self.state
+            && active.held.is_empty()
             && let Some(request) = active.feeds.next_page()
         {
             self.outputs.push_back(Output::Ask(request));

@@ -1,6 +1,7 @@
 //! A session spoken to by hand, with its two neighbours played by the test.
 #![allow(dead_code)] // Each test uses a part of it.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -99,7 +100,13 @@ impl Table {
 
     /// Reads all that waits, as a client does that keeps up.
     pub fn read(&mut self) -> Vec<ServerFrame> {
-        let bytes = self.session.transmit().to_vec();
+        self.read_some(usize::MAX)
+    }
+
+    /// Reads at most so many bytes of what waits.
+    pub fn read_some(&mut self, most: usize) -> Vec<ServerFrame> {
+        let waiting = self.session.transmit();
+        let bytes = waiting[..waiting.len().min(most)].to_vec();
         self.session.transmitted(bytes.len());
         self.heard.extend(&bytes);
         let mut frames = Vec::new();
@@ -150,7 +157,14 @@ pub fn submission(counter: u64, since: u64) -> Submission {
 }
 
 pub fn run(seq: u64, bytes: usize) -> Run {
+    run_of(seq..=seq, bytes)
+}
+
+/// A run of entries with so many bytes of content each.
+pub fn run_of(seqs: RangeInclusive<u64>, bytes: usize) -> Run {
     let message = Message { content: vec![0; bytes], ..submission(1, 1).message };
     let entry = Entry::Message { from: Name::given(1), number: Some(1), accepted_at: Timestamp(0), message };
-    Run::of_one(OWN, seq, &codec::encode(&entry).unwrap())
+    let (entry, mut frames) = (codec::encode(&entry).unwrap(), Vec::new());
+    seqs.clone().for_each(|_| codec::write_frame(&mut frames, &entry));
+    Run { mailbox: OWN, first: *seqs.start(), last: *seqs.end(), bytes: frames.into() }
 }

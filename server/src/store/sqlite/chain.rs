@@ -130,3 +130,91 @@ pub fn outlines(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use malote_common::Timestamp;
+
+    use super::super::super::{Operation, Store, StoreError, contract};
+    use super::super::{SqliteStore, log};
+    use super::*;
+
+    /// Commits with a message each, for two people by turns: enough for several milestones of each.
+    const COMMITS: u64 = 150;
+
+    /// Two people's mailboxes with a run for each of their messages.
+    fn filled(path: &Path) -> [MailboxId; 2] {
+        let mut store = SqliteStore::open(path).unwrap();
+        let ids = contract::people(&mut store, 3);
+        for counter in 1..=COMMITS {
+            let to = if counter % 2 == 0 { "Usuario1" } else { "Usuario2" };
+            let submission = contract::submission(counter, &[to], "oi");
+            let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+            store.commit(&[submit], Timestamp(1)).unwrap();
+        }
+        [ids[1].mailbox, ids[2].mailbox]
+    }
+
+    /// Reads a mailbox behind `after` to its end, an entry at a time.
+    fn read(store: &mut SqliteStore, mailbox: MailboxId, after: Seq) -> Result<Vec<Seq>, StoreError> {
+        let mut seqs = Vec::new();
+        while let Some(run) = store.entries(mailbox, seqs.last().copied().unwrap_or(after), 1)?.first() {
+            assert!(run.first == run.last, "a page of one byte has one entry");
+            seqs.push(run.last);
+        }
+        Ok(seqs)
+    }
+
+    #[test]
+    fn every_entry_is_found_also_without_milestones() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let mailboxes = filled(&path);
+        let mut store = SqliteStore::open(&path).unwrap();
+        let milestones: u32 =
+            store.connection.query_row("SELECT count(*) FROM milestone", [], |row| row.get(0)).unwrap();
+        assert!((COMMITS / STRIDE).abs_diff(milestones.into()) <= 2, "{milestones}");
+        for delete in ["", "DELETE FROM milestone"] {
+            store.connection.execute_batch(delete).unwrap();
+            for mailbox in mailboxes {
+                for after in 0..=COMMITS / 2 + 1 {
+                    let rest: Vec<Seq> = (after + 1..=COMMITS / 2).collect();
+                    assert_eq!(read(&mut store, mailbox, after).unwrap(), rest);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_chain_is_a_failure_when_it_is_read_and_found_beside_serving() {
+        for damage in [
+            "UPDATE run SET previous = id WHERE mailbox = {}",
+            "UPDATE run SET previous = previous + 1 WHERE mailbox = {} AND last = 40",
+            "UPDATE run SET previous = 0 WHERE mailbox = {} AND last = 40",
+            "UPDATE run SET mailbox = 1 WHERE mailbox = {} AND last = 40",
+            "UPDATE run SET last = 41 WHERE mailbox = {} AND last = 40",
+            "DELETE FROM run WHERE mailbox = {} AND last = 40",
+            "UPDATE milestone SET run = run + 1 WHERE mailbox = {}",
+            "UPDATE milestone SET run = 100000 WHERE mailbox = {}",
+            "UPDATE mailbox SET newest = newest - 1 WHERE id = {}",
+            "UPDATE mailbox SET newest = 0 WHERE id = {}",
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("store.db");
+            let [mailbox, _] = filled(&path);
+            let sql = format!("PRAGMA foreign_keys = OFF; {}", damage.replace("{}", &mailbox.0.to_string()));
+            Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+            let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
+            let read = read(&mut store, mailbox, 0);
+            assert!(matches!(read, Err(StoreError::Failed(_))), "{damage}: {read:?}");
+            drop(store);
+            let store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
+            while !store.reading.as_ref().is_none_or(|reading| reading.has_ended()) {
+                std::thread::yield_now();
+            }
+            assert!(matches!(store.check(), Err(StoreError::Failed(_))), "{damage}");
+        }
+    }
+}

@@ -20,21 +20,22 @@ pub fn read(
     after: Seq,
     max_bytes: usize,
 ) -> Result<Option<Run>, StoreError> {
-    let newest = connection
-        .prepare_cached("SELECT newest FROM mailbox WHERE id = ?")?
-        .query_row([number(mailbox.0)], |row| row.get(0))
+    let ends: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT newest, last_seq FROM mailbox WHERE id = ?")?
+        .query_row([number(mailbox.0)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(newest) = newest else { return Ok(None) };
+    let Some((newest, last_seq)) = ends else { return Ok(None) };
+    let missing = || unexpected(format!("entries of mailbox {} are missing", mailbox.0));
     let mut statement = connection.prepare_cached("SELECT entries FROM run WHERE id = ?")?;
     let (mut last, mut bytes) = (after, Vec::new());
-    'page: loop {
-        let runs = chain::stretch(connection, mailbox, newest, last.saturating_add(1))?;
+    'page: while number(last) < last_seq {
+        let runs = chain::stretch(connection, mailbox, newest, last + 1)?;
         if runs.is_empty() {
-            break;
+            return Err(missing());
         }
         for Stored { id, outline } in runs {
             let mut rows = statement.query([id])?;
-            let row = rows.next()?.ok_or_else(|| unexpected("a run is missing"))?;
+            let row = rows.next()?.ok_or_else(missing)?;
             let entries = row.get_ref(0)?.as_blob().map_err(unexpected)?;
             let mut seq = outline.first - 1;
             for entry in codec::frames(entries) {
