@@ -21,6 +21,10 @@ const BODY_BYTES: usize = 200;
 /// Pairs under load: those of the usual throughput.
 const PAIRS: usize = 32;
 
+/// How much longer than other loads this one is measured: where the machine stands still for some hundredths of a second
+/// now and then, a single time must not decide what the slowest hundredth takes.
+const LONGER: u32 = 4;
+
 /// Messages whose latency does not count yet.
 const WARM_UP: u64 = 200;
 
@@ -192,13 +196,13 @@ fn half_load(stage: &Stage, system: System) -> Result<Round> {
     let syncs: Result<Vec<f64>> = (0..PROBES).map(|_| Ok(probe.sync()?.as_secs_f64())).collect();
     pairs.pump().spins = true;
     let mut pace = Paced::new(Instant::now(), rate);
-    let end = Instant::now() + stage.window();
+    let end = Instant::now() + LONGER * stage.window();
     while Instant::now() < end {
         pace.post_what_is_due(&mut pairs);
         pairs.turn(end, |news| pace.take(news))?;
     }
     pairs.settle()?;
-    ensure!(!pace.outcomes.is_empty(), "half of {rate:.0} messages a second were none in {:?}", stage.window());
+    ensure!(!pace.outcomes.is_empty(), "half of {rate:.0} messages a second were none in {:?}", LONGER * stage.window());
     Ok(Round { outcome: shape(pace.outcomes), delivery: shape(pace.deliveries), sync: shape(syncs?) })
 }
 

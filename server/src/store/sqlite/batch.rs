@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::super::{Answer, Committed, Operation, PersonId, Run, StoreError};
 use super::answers::{Answers, is_kept};
-use super::chain::Tail;
 use super::runs::Fresh;
+use super::span::Span;
 use super::{number, stored_name, unexpected};
 
 /// One transaction, with the operations that it can carry out.
@@ -44,8 +44,8 @@ pub struct Mailbox {
     pub id: MailboxId,
     pub last_seq: Seq,
     pub delivered: Seq,
-    /// Where its stored runs end.
-    pub tail: Tail,
+    /// Where the newest of its stored runs are.
+    pub newest: Span,
     is_changed: bool,
     pub fresh: Fresh,
 }
@@ -123,12 +123,11 @@ impl<'a> Batch<'a> {
         for mailbox in self.mailboxes.rows.iter_mut().filter(|mailbox| mailbox.is_changed) {
             mailbox.is_changed = false;
             self.tx
-                .prepare_cached("UPDATE mailbox SET last_seq = ?, delivered = ?, newest = ?, runs = ? WHERE id = ?")?
+                .prepare_cached("UPDATE mailbox SET last_seq = ?, delivered = ?, newest = ? WHERE id = ?")?
                 .execute(params![
                     number(mailbox.last_seq),
                     number(mailbox.delivered),
-                    mailbox.tail.newest,
-                    mailbox.tail.runs,
+                    mailbox.newest.encode()?,
                     number(mailbox.id.0)
                 ])?;
         }
@@ -173,7 +172,7 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement =
-            self.tx.prepare_cached("SELECT id, last_seq, delivered, newest, runs FROM mailbox WHERE id = ?")?;
+            self.tx.prepare_cached("SELECT id, last_seq, delivered, newest FROM mailbox WHERE id = ?")?;
         let found = statement.query_row([number(id.0)], Mailbox::from_row)?;
         Ok(self.mailboxes.put(id, found))
     }
@@ -184,7 +183,7 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest, runs FROM person JOIN mailbox ON mailbox.id = person.mailbox
+            "SELECT mailbox.id, last_seq, delivered, newest FROM person JOIN mailbox ON mailbox.id = person.mailbox
              WHERE person.number = ?",
         )?;
         let found = statement.query_row([number(person.0)], Mailbox::from_row)?;
@@ -199,7 +198,7 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest, runs
+            "SELECT mailbox.id, last_seq, delivered, newest
              FROM name JOIN person ON person.number = name.person JOIN mailbox ON mailbox.id = person.mailbox
              WHERE name.folded = ? AND name.given_up_at IS NULL",
         )?;
@@ -213,8 +212,8 @@ impl<'a> Batch<'a> {
         let mut epoch = [0; 16];
         getrandom::fill(&mut epoch).map_err(|e| StoreError::Failed(format!("no random numbers: {e}")))?;
         self.tx
-            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered, newest, runs) VALUES (?, 0, 0, 0, 0)")?
-            .execute([&epoch[..]])?;
+            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered, newest) VALUES (?, 0, 0, ?)")?
+            .execute([&epoch[..], &Span::default().encode()?])?;
         Ok(self.tx.last_insert_rowid())
     }
 
@@ -248,14 +247,14 @@ impl<'a> Batch<'a> {
 }
 
 impl Mailbox {
-    /// From the first five columns: `id`, `last_seq`, `delivered`, `newest`, `runs`.
+    /// From the first four columns: `id`, `last_seq`, `delivered`, `newest`.
     pub fn from_row(row: &Row) -> rusqlite::Result<Mailbox> {
         let (id, last_seq, delivered): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Mailbox {
             id: MailboxId(id as u64),
             last_seq: last_seq as u64,
             delivered: delivered as u64,
-            tail: Tail { newest: row.get(3)?, runs: row.get(4)? },
+            newest: row.get(3)?,
             is_changed: false,
             fresh: Fresh::default(),
         })
@@ -263,7 +262,7 @@ impl Mailbox {
 
     /// Puts what is new into its table, and gives it back as one run, where there is any.
     fn store(&mut self, tx: &Transaction) -> Result<Option<Run>, StoreError> {
-        let run = std::mem::take(&mut self.fresh).store(tx, self.id, &mut self.tail)?;
+        let run = std::mem::take(&mut self.fresh).store(tx, self.id, &mut self.newest)?;
         self.is_changed |= run.is_some();
         Ok(run)
     }

@@ -26,8 +26,8 @@ pub struct Limits {
     pub too_long: u32,
 }
 
-/// 4 MiB, 64 MiB, 2 MiB and 256 MiB.
-pub const LIMITS: Limits = Limits { step: 512, long: 8 * 1024, rest: 256, too_long: 32 * 1024 };
+/// 2 MiB, 64 MiB, 1 MiB and 256 MiB.
+pub const LIMITS: Limits = Limits { step: 256, long: 8 * 1024, rest: 128, too_long: 32 * 1024 };
 
 /// How often the thread looks for what has come while it was copying, before it waits to be asked again.
 const ROUNDS: usize = 8;

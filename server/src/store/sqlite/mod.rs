@@ -13,9 +13,9 @@ use batch::Batch;
 use log::Log;
 
 mod answers;
+mod authors;
 mod background;
 mod batch;
-mod chain;
 mod log;
 #[cfg(test)]
 mod model_tests;
@@ -26,6 +26,7 @@ mod reading;
 mod receipts;
 mod rooms;
 mod runs;
+mod span;
 
 /// KiB of the file that are kept in memory: the tables of those who are here now. What is read once, as a backlog is, soon
 /// makes room for others.
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn damage_in_a_large_store_is_found_while_it_is_in_use() {
-        for table in ["run", "milestone", "device", "member"] {
+        for table in ["run", "span", "device", "member"] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.db");
             let ids = filled(&path);

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::super::StoreError;
 use super::answers::Answers;
 use super::background::Background;
-use super::unexpected;
+use super::span::{Span, Stored};
+use super::{number, unexpected};
 
 /// How much longer than the reading the rests are: a tenth of one processor is left to it.
 const REST: u32 = 9;
@@ -34,7 +35,7 @@ pub fn start(path: &Path) -> Result<Background, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         connection.pragma_update(None, "cache_size", -1024)?;
-        let tables: [Step; 6] = [devices, members, opened, mailboxes, milestones, runs];
+        let tables: [Step; 6] = [devices, members, opened, mailboxes, spans, runs];
         tables.iter().try_for_each(|step| through(&connection, *step, stopped))
     })
 }
@@ -54,48 +55,52 @@ fn through(connection: &Connection, step: Step, stopped: &Receiver<()>) -> Resul
 }
 
 fn mailboxes(connection: &Connection, (after, _): Place) -> Result<Option<Place>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT mailbox.id, last_seq, run.mailbox, last FROM mailbox LEFT JOIN run ON run.id = newest
-         WHERE mailbox.id > ? ORDER BY mailbox.id LIMIT 256",
-    )?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, last_seq, newest FROM mailbox WHERE id > ? ORDER BY id LIMIT 64")?;
     let mut rows = statement.query([after])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
         let (id, last_seq): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let newest: (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        let is_empty = last_seq == 0 && newest == (None, None);
-        if !is_empty && newest != (Some(id), Some(last_seq)) {
-            return Err(unexpected(format!("the newest entries of mailbox {id} are missing")));
-        }
+        covers(connection, id, &row.get(2)?, last_seq)?;
         place = Some((id, 0));
     }
     Ok(place)
 }
 
-fn milestones(connection: &Connection, after: Place) -> Result<Option<Place>, StoreError> {
+fn spans(connection: &Connection, after: Place) -> Result<Option<Place>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT milestone.mailbox, milestone.last, run.mailbox, run.last
-         FROM milestone LEFT JOIN run ON run.id = milestone.run
-         WHERE (milestone.mailbox, milestone.last) > (?, ?) ORDER BY milestone.mailbox, milestone.last LIMIT 256",
+        "SELECT mailbox, last, runs FROM span WHERE (mailbox, last) > (?, ?) ORDER BY mailbox, last LIMIT 64",
     )?;
     let mut rows = statement.query([after.0, after.1])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
         let (mailbox, last): Place = (row.get(0)?, row.get(1)?);
-        let run: (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        if run != (Some(mailbox), Some(last)) {
-            return Err(unexpected(format!("the way to entry {last} of mailbox {mailbox} is damaged")));
-        }
+        covers(connection, mailbox, &row.get(2)?, last)?;
         place = Some((mailbox, last));
     }
     Ok(place)
 }
 
+/// Fails unless the span ends with the entry `last`, follows another or begins with the first entry, and all its runs are
+/// there.
+fn covers(connection: &Connection, mailbox: i64, span: &Span, last: i64) -> Result<(), StoreError> {
+    let mut earlier = connection.prepare_cached("SELECT 1 FROM span WHERE mailbox = ? AND last = ?")?;
+    let mut run =
+        connection.prepare_cached("SELECT 1 FROM run WHERE id = ? AND mailbox = ? AND last = ? AND count = ?")?;
+    let follows = span.first() == 1 || earlier.exists([mailbox, number(span.first() - 1)])?;
+    let mut is_whole = follows && number(span.last()) == last;
+    for Stored { id, first, last } in span.runs() {
+        is_whole &= run.exists([id, mailbox, number(last), number(last - first + 1)])?;
+    }
+    match is_whole {
+        true => Ok(()),
+        false => Err(unexpected(format!("entries of mailbox {mailbox} up to {last} are missing"))),
+    }
+}
+
 fn runs(connection: &Connection, (after, _): Place) -> Result<Option<Place>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT run.id, run.mailbox, run.last, run.count, run.entries, before.mailbox, before.last
-         FROM run LEFT JOIN run AS before ON before.id = run.previous WHERE run.id > ? ORDER BY run.id LIMIT 64",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, mailbox, last, count, entries FROM run WHERE id > ? ORDER BY id LIMIT 64")?;
     let mut rows = statement.query([after])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
@@ -103,10 +108,7 @@ fn runs(connection: &Connection, (after, _): Place) -> Result<Option<Place>, Sto
         let entries = row.get_ref(4)?.as_blob().map_err(unexpected)?;
         let (found, bytes) = codec::frames(entries)
             .fold((0, 0), |(found, bytes), entry| (found + 1, bytes + HEADER_BYTES + entry.len()));
-        let before: (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
-        let is_first = last == count && before == (None, None);
-        let follows = is_first || before == (Some(mailbox), last.checked_sub(count));
-        if (found, bytes) != (count, entries.len()) || !follows {
+        if (found, bytes) != (count, entries.len()) {
             return Err(unexpected(format!("the entries of mailbox {mailbox} up to {last} are damaged")));
         }
         place = Some((id, 0));

@@ -6,8 +6,8 @@ use malote_common::{EntryRef, MailboxId, Receipt, Seq};
 use rusqlite::params;
 
 use super::super::{Answer, PersonId, StoreError};
+use super::authors::{self, Outline};
 use super::batch::{Batch, Mailbox};
-use super::chain::{self, Outline};
 use super::number;
 
 impl Batch<'_> {
@@ -54,10 +54,10 @@ impl Batch<'_> {
     ) -> Result<(), StoreError> {
         let mut look = |outline: &Outline| outline.authors(from, to).for_each(|(author, seq)| show(author, seq));
         let at = self.mailbox(mailbox)?;
-        let Mailbox { fresh, tail, .. } = &self.mailboxes[at];
+        let Mailbox { fresh, newest, .. } = &self.mailboxes[at];
         // What this batch has appended is in no table yet.
         if fresh.outlines().next().is_none_or(|oldest| from < oldest.first) {
-            chain::outlines(&self.tx, mailbox, tail.newest, (from, to), &mut look)?;
+            authors::outlines(&self.tx, mailbox, newest, (from, to), &mut look)?;
         }
         fresh.outlines().for_each(look);
         Ok(())

@@ -56,13 +56,13 @@ impl<'a> Batch<'a> {
             return Ok(*known);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest, runs,
+            "SELECT mailbox.id, last_seq, delivered, newest,
                     EXISTS (SELECT 1 FROM member WHERE member.room = mailbox.id AND member.person = ?)
              FROM room JOIN mailbox ON mailbox.id = room.mailbox WHERE folded = ?",
         )?;
         let folded = room.map_or_else(|| typed.to_owned(), Name::folded);
         let found = statement
-            .query_row(params![number(person.0), folded], |row| Ok((Mailbox::from_row(row)?, row.get(5)?)))
+            .query_row(params![number(person.0), folded], |row| Ok((Mailbox::from_row(row)?, row.get(4)?)))
             .optional()?;
         let found = found.map(|(mailbox, is_member)| (self.mailboxes.put(mailbox.id, mailbox), is_member));
         self.rooms.insert((person, typed), found);

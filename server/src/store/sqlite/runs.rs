@@ -7,7 +7,8 @@ use malote_common::{MailboxId, Seq, codec};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::super::{PersonId, Run, StoreError};
-use super::chain::{self, Authors, Outline, Stored, Tail};
+use super::authors::{Authors, Outline};
+use super::span::{self, Span};
 use super::{number, unexpected};
 
 /// Bytes of one stored run, unless a single entry is longer: a page that ends in the middle of a run reads the rest in vain.
@@ -20,24 +21,26 @@ pub fn read(
     after: Seq,
     max_bytes: usize,
 ) -> Result<Option<Run>, StoreError> {
-    let ends: Option<(i64, i64)> = connection
-        .prepare_cached("SELECT newest, last_seq FROM mailbox WHERE id = ?")?
+    let ends: Option<(i64, Span)> = connection
+        .prepare_cached("SELECT last_seq, newest FROM mailbox WHERE id = ?")?
         .query_row([number(mailbox.0)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((newest, last_seq)) = ends else { return Ok(None) };
+    let Some((last_seq, newest)) = ends else { return Ok(None) };
     let missing = || unexpected(format!("entries of mailbox {} are missing", mailbox.0));
-    let mut statement = connection.prepare_cached("SELECT entries FROM run WHERE id = ?")?;
+    let mut statement =
+        connection.prepare_cached("SELECT entries FROM run WHERE id = ? AND mailbox = ? AND last = ? AND count = ?")?;
     let (mut last, mut bytes) = (after, Vec::new());
     'page: while number(last) < last_seq {
-        let runs = chain::stretch(connection, mailbox, newest, last + 1)?;
+        let runs = span::runs_from(connection, mailbox, &newest, last + 1)?;
         if runs.is_empty() {
             return Err(missing());
         }
-        for Stored { id, outline } in runs {
-            let mut rows = statement.query([id])?;
+        for run in runs {
+            let count = run.last - run.first + 1;
+            let mut rows = statement.query(params![run.id, number(mailbox.0), number(run.last), number(count)])?;
             let row = rows.next()?.ok_or_else(missing)?;
             let entries = row.get_ref(0)?.as_blob().map_err(unexpected)?;
-            let mut seq = outline.first - 1;
+            let mut seq = run.first - 1;
             for entry in codec::frames(entries) {
                 seq += 1;
                 if seq <= after {
@@ -49,7 +52,7 @@ pub fn read(
                 codec::write_frame(&mut bytes, entry);
                 last = seq;
             }
-            if seq != outline.last {
+            if seq != run.last {
                 return Err(unexpected(format!("a run of mailbox {} is cut short", mailbox.0)));
             }
         }
@@ -93,26 +96,19 @@ impl Fresh {
         self.runs.iter().map(|(run, _)| run)
     }
 
-    /// Puts the entries into the table, behind those that end with `tail`, and gives them back as one run, where there are
-    /// any.
-    pub fn store(self, tx: &Transaction, mailbox: MailboxId, tail: &mut Tail) -> Result<Option<Run>, StoreError> {
-        let (Some((oldest, _)), Some((newest, _))) = (self.runs.first(), self.runs.last()) else { return Ok(None) };
-        let (first, last, mut begins) = (oldest.first, newest.last, 0);
-        let mut statement = tx.prepare_cached(
-            "INSERT INTO run (mailbox, last, count, previous, authors, entries) VALUES (?, ?, ?, ?, ?, ?)",
-        )?;
+    /// Puts the entries into the table, and gives them back as one run, where there are any. `newest` is the mailbox's newest
+    /// span, to which they are added.
+    pub fn store(self, tx: &Transaction, mailbox: MailboxId, newest: &mut Span) -> Result<Option<Run>, StoreError> {
+        let (Some((oldest, _)), Some((youngest, _))) = (self.runs.first(), self.runs.last()) else { return Ok(None) };
+        let (first, last, mut begins) = (oldest.first, youngest.last, 0);
+        let mut statement =
+            tx.prepare_cached("INSERT INTO run (mailbox, last, count, authors, entries) VALUES (?, ?, ?, ?, ?)")?;
         for (run, end) in &self.runs {
             let entries = self.bytes.get(begins..*end).unwrap_or_default();
             let count = run.last - run.first + 1;
-            let id = statement.insert(params![
-                number(mailbox.0),
-                number(run.last),
-                number(count),
-                tail.newest,
-                run.authors.encode()?,
-                entries
-            ])?;
-            tail.append(tx, mailbox, run.last, id)?;
+            let (owner, last) = (number(mailbox.0), number(run.last));
+            let id = statement.insert(params![owner, last, number(count), run.authors.encode()?, entries])?;
+            newest.append(tx, mailbox, id, count)?;
             begins = *end;
         }
         Ok(Some(Run { mailbox, first, last, bytes: Arc::from(self.bytes) }))

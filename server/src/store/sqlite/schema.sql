@@ -34,8 +34,7 @@ CREATE TABLE mailbox (
     epoch     BLOB NOT NULL,              -- 16 random bytes
     last_seq  INTEGER NOT NULL,
     delivered INTEGER NOT NULL,           -- a person's: acknowledged up to this seq
-    newest    INTEGER NOT NULL,           -- the run with its last entry, 0 where there is none
-    runs      INTEGER NOT NULL            -- how many runs it has
+    newest    BLOB NOT NULL               -- where its newest runs are, as in span
 ) STRICT;
 
 -- A room is a mailbox that several people read; the one called 'todos' has everybody in it.
@@ -60,21 +59,20 @@ CREATE INDEX member_by_person ON member (person, room);
 -- Entries that came into a mailbox with one commit, up to some size. In the order of commits, which is several times faster
 -- to write than a table clustered by mailbox.
 CREATE TABLE run (
-    id       INTEGER PRIMARY KEY,
-    mailbox  INTEGER NOT NULL REFERENCES mailbox,
-    last     INTEGER NOT NULL,            -- the last entry's seq
-    count    INTEGER NOT NULL,            -- how many entries there are
-    previous INTEGER NOT NULL,            -- the run before it in its mailbox, 0 for the first
-    authors  BLOB NOT NULL,               -- who gets receipts for them: encoded pairs of how many follow each other, and whose
-    entries  BLOB NOT NULL                -- each an encoded Entry with its length before it
+    id      INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL REFERENCES mailbox,
+    last    INTEGER NOT NULL,             -- the last entry's seq
+    count   INTEGER NOT NULL,             -- how many entries there are
+    authors BLOB NOT NULL,                -- who gets receipts for them: encoded pairs of how many follow each other, and whose
+    entries BLOB NOT NULL                 -- each an encoded Entry with its length before it
 ) STRICT;
 
--- Some runs of each mailbox, to begin from on the way back to an older one. An index of all would have a page changed for
--- each mailbox by each commit: more than the entries themselves.
-CREATE TABLE milestone (
+-- Where a mailbox's older runs are, some that follow each other in each row. An index of single runs would have a page changed
+-- for each mailbox by each commit: more than the entries themselves.
+CREATE TABLE span (
     mailbox INTEGER NOT NULL REFERENCES mailbox,
-    last    INTEGER NOT NULL,             -- its last entry's seq
-    run     INTEGER NOT NULL REFERENCES run,
+    last    INTEGER NOT NULL,             -- the last run's last entry's seq
+    runs    BLOB NOT NULL,                -- encoded: last again, then each run's id and count
     PRIMARY KEY (mailbox, last)
 ) STRICT, WITHOUT ROWID;
 
