@@ -1,7 +1,7 @@
 //! The computer: what it is, how fast its disk syncs, and on which core what runs.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -12,6 +12,9 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Bytes that each probe of the disk appends: a page, as a database's log does.
 const PROBE_BYTES: usize = 4096;
+
+/// Bytes after which the probed file is written anew: those of a long log.
+const PROBE_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One core for the servers, another one for the generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,8 @@ fn ticks_in(stat: &str) -> Option<u64> {
 /// Asks the disk how long it takes to make something durable, on the servers' core and from a thread that sleeps
 /// otherwise, as a server does: what disturbs the one disturbs the other.
 pub struct DiskProbe {
-    orders: Sender<()>,
+    /// How many bytes to make durable.
+    orders: Sender<usize>,
     times: Receiver<io::Result<Duration>>,
 }
 
@@ -113,7 +117,10 @@ impl DiskProbe {
         let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let (orders, ordered) = mpsc::channel();
         let (answers, times) = mpsc::channel();
-        let probe = move || while ordered.recv().is_ok() && answers.send(append_and_sync(&mut file)).is_ok() {};
+        let probe = move || {
+            let times = ordered.into_iter().map(|bytes| write_and_sync(&mut file, bytes));
+            times.take_while(|time| time.is_ok()).try_for_each(|time| answers.send(time))
+        };
         // A thread is born where the one is that makes it.
         cores.on_the_servers(|| thread::spawn(probe))?;
         Ok(DiskProbe { orders, times })
@@ -121,14 +128,23 @@ impl DiskProbe {
 
     /// Appends a page and syncs it.
     pub fn sync(&self) -> Result<Duration> {
-        self.orders.send(()).context("the disk's probe is gone")?;
+        self.sync_bytes(PROBE_BYTES)
+    }
+
+    /// Writes so many bytes behind the last ones and syncs them. A long file is written anew from its beginning, as a log is.
+    pub fn sync_bytes(&self, bytes: usize) -> Result<Duration> {
+        self.orders.send(bytes).context("the disk's probe is gone")?;
         Ok(self.times.recv().context("the disk's probe is gone")??)
     }
 }
 
-fn append_and_sync(file: &mut File) -> io::Result<Duration> {
+fn write_and_sync(file: &mut File, bytes: usize) -> io::Result<Duration> {
+    let content = vec![0x5a; bytes];
+    if file.stream_position()? >= PROBE_FILE_BYTES {
+        file.rewind()?;
+    }
     let start = Instant::now();
-    file.write_all(&[0x5a; PROBE_BYTES])?;
+    file.write_all(&content)?;
     file.sync_data()?;
     Ok(start.elapsed())
 }

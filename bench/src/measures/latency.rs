@@ -25,6 +25,10 @@ const PAIRS: usize = 32;
 /// now and then, a single time must not decide what the slowest hundredth takes.
 const LONGER: u32 = 4;
 
+/// How often the disk alone is asked to sync as many bytes as the bodies have that are posted under half load: about as often
+/// as the server syncs then.
+const EVERY: Duration = Duration::from_millis(3);
+
 /// Messages whose latency does not count yet.
 const WARM_UP: u64 = 200;
 
@@ -69,6 +73,8 @@ struct Round {
     delivery: Shape,
     /// What the disk alone took meanwhile; under load, just before.
     sync: Shape,
+    /// What the disk alone takes when it is asked to sync as much as the bodies under load; zeros where it was not asked.
+    disk: Shape,
 }
 
 pub fn run(stage: &Stage) -> Result<Chapter> {
@@ -78,8 +84,10 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
         "Bodies of {BODY_BYTES} bytes. *Alone*: one pair, one message at a time; between each two messages the same disk is \
          asked, from the servers' core, to sync a page that was appended to a file in the same folder (*fdatasync*). *Half load*: {PAIRS} pairs, \
          messages due at even distances at half of the throughput that the same server reached just before; a message's \
-         time begins when it was due, and the disk was asked before the load began. The generator never sleeps. Systems \
-         that do not answer have no outcome."
+         time begins when it was due, and the disk was asked before the load began. *Disk alone*: just after that, and for as long, \
+         the disk is asked every {every} to write and sync as many bytes as the bodies had; a sync's time begins when it was due. \
+         No system that syncs can be faster. The generator never sleeps. Systems that do not answer have no outcome.",
+        every = Unit::Time.show(EVERY.as_secs_f64()),
     ));
     let systems = present(stage, if stage.quick { &FEW } else { &ALL }, &mut chapter);
     let series = measure(stage, "alone", &systems, &mut chapter, |system| alone(stage, system))?;
@@ -118,8 +126,8 @@ fn measure(
     let mut series = Series::in_turn(stage, case, systems, |system| {
         let round = round(system)?;
         let Shape { p50, p99, .. } = if system.answers() { round.outcome } else { round.delivery };
-        let [p50, p99, sync] = [p50, p99, round.sync.p50].map(|time| Unit::Time.show(time));
-        progress(format_args!("  p50 {p50}, p99 {p99}, fdatasync p50 {sync}"));
+        let [p50, p99, sync, disk] = [p50, p99, round.sync.p50, round.disk.p99].map(|time| Unit::Time.show(time));
+        progress(format_args!("  p50 {p50}, p99 {p99}, fdatasync p50 {sync}, disk alone p99 {disk}"));
         Ok(round)
     })?;
     for (system, rounds) in series.systems() {
@@ -134,9 +142,14 @@ type Part = fn(&Round) -> Shape;
 
 /// The rows of one system.
 fn describe(case: &str, system: System, rounds: &[Round], chapter: &mut Chapter) {
-    let kinds: [(&str, Part); 3] =
-        [("outcome", |round| round.outcome), ("delivery", |round| round.delivery), ("fdatasync", |round| round.sync)];
-    for (kind, shape) in kinds.into_iter().filter(|(kind, _)| *kind != "outcome" || system.answers()) {
+    let kinds: [(&str, Part); 4] = [
+        ("outcome", |round| round.outcome),
+        ("delivery", |round| round.delivery),
+        ("fdatasync", |round| round.sync),
+        ("disk alone", |round| round.disk),
+    ];
+    let was_measured = |shape: &Part| rounds.iter().any(|round| shape(round).p50 > 0.0);
+    for (kind, shape) in kinds.into_iter().filter(|(_, shape)| was_measured(shape)) {
         let of = |part: fn(Shape) -> f64| -> Vec<f64> { rounds.iter().map(|round| part(shape(round))).collect() };
         let median = |part| Spread::of(&of(part)).map_or(0.0, |spread| spread.median);
         let (p99, p999) = (Unit::Time.show(median(|s| s.p99)), Unit::Time.show(median(|s| s.p999)));
@@ -165,7 +178,7 @@ fn alone(stage: &Stage, system: System) -> Result<Round> {
         }
     }
     pairs.settle()?;
-    Ok(Round { outcome: shape(outcomes), delivery: shape(deliveries), sync: shape(syncs) })
+    Ok(Round { outcome: shape(outcomes), delivery: shape(deliveries), sync: shape(syncs), ..Round::default() })
 }
 
 /// One message: the times to its outcome and to its delivery.
@@ -202,8 +215,35 @@ fn half_load(stage: &Stage, system: System) -> Result<Round> {
         pairs.turn(end, |news| pace.take(news))?;
     }
     pairs.settle()?;
-    ensure!(!pace.outcomes.is_empty(), "half of {rate:.0} messages a second were none in {:?}", LONGER * stage.window());
-    Ok(Round { outcome: shape(pace.outcomes), delivery: shape(pace.deliveries), sync: shape(syncs?) })
+    ensure!(
+        !pace.outcomes.is_empty(),
+        "half of {rate:.0} messages a second were none in {:?}",
+        LONGER * stage.window()
+    );
+    let disk = if FEW.contains(&system) { disk_alone(stage, &probe, rate)? } else { Vec::new() };
+    Ok(Round {
+        outcome: shape(pace.outcomes),
+        delivery: shape(pace.deliveries),
+        sync: shape(syncs?),
+        disk: shape(disk),
+    })
+}
+
+/// What the disk alone takes to sync the bodies of so many messages a second.
+fn disk_alone(stage: &Stage, probe: &DiskProbe, rate: f64) -> Result<Vec<f64>> {
+    let bytes = (rate * EVERY.as_secs_f64() * BODY_BYTES as f64) as usize;
+    let start = Instant::now();
+    let mut times = Vec::new();
+    for number in 0.. {
+        let due = start + number * EVERY;
+        if due >= start + LONGER * stage.window() {
+            break;
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        probe.sync_bytes(bytes)?;
+        times.push(due.elapsed().as_secs_f64());
+    }
+    Ok(times)
 }
 
 /// Messages that are due at even distances, one pair after the other.
