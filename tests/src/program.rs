@@ -42,10 +42,12 @@ pub fn target_directory() -> PathBuf {
     programs_directory().parent().expect("programs lie below a target folder").to_owned()
 }
 
-/// Cargo puts tests into a folder below the one where it puts programs.
+/// Cargo puts tests into a folder `deps` below the one where it puts programs.
 fn programs_directory() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own file");
-    test.ancestors().nth(2).expect("a test lies below a target folder").to_owned()
+    let this = std::env::current_exe().expect("a program knows its own file");
+    let folder = this.parent().expect("a file lies in a folder");
+    let programs = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    programs.expect("a test lies below a target folder").to_owned()
 }
 
 /// What a program was built from: Cargo writes it beside the program, in the syntax of make.

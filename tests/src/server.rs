@@ -1,6 +1,6 @@
 //! A server of one's own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +18,8 @@ pub struct TestServer {
     options: Vec<String>,
     /// How much it logs, as in `MALOTE_LOG`.
     log: &'static str,
+    /// Further variables of its environment.
+    environment: Vec<(String, OsString)>,
     data: TempDir,
 }
 
@@ -64,8 +66,13 @@ impl TestServer {
     fn start_logging(address: SocketAddr, options: &[&str], log: &'static str) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
-        let (running, ready) = run(address, data.path(), &options, log);
-        TestServer { running: Some(running), ready, options, log, data }
+        let (running, ready) = run(address, data.path(), &options, log, &[]);
+        TestServer { running: Some(running), ready, options, log, environment: Vec::new(), data }
+    }
+
+    /// Has these variables in its environment whenever it is started again.
+    pub fn set_environment(&mut self, environment: impl IntoIterator<Item = (&'static str, OsString)>) {
+        self.environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     }
 
     /// A `malote-server` with these arguments, to be started.
@@ -122,6 +129,12 @@ impl TestServer {
         running.wait()
     }
 
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn wait(&mut self) -> Ended {
+        self.running.take().expect("the server runs").wait()
+    }
+
     /// Starts it again, at the same addresses and with the same data.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the server runs already");
@@ -131,7 +144,7 @@ impl TestServer {
         if let (Some((_, web)), Some(flag)) = (web, options.iter().position(|option| option == "--web")) {
             options[flag + 1] = web.to_owned();
         }
-        let (running, ready) = run(self.ready.address, self.data.path(), &options, self.log);
+        let (running, ready) = run(self.ready.address, self.data.path(), &options, self.log, &self.environment);
         assert_eq!(ready, self.ready);
         self.running = Some(running);
     }
@@ -139,22 +152,35 @@ impl TestServer {
 
 /// Runs a server until it is ready. A port that was free a moment ago may serve somebody's outgoing connection
 /// meanwhile, so an address in use is tried again.
-fn run(address: SocketAddr, data: &Path, options: &[String], log: &str) -> (Running, Ready) {
+fn run(
+    address: SocketAddr,
+    data: &Path,
+    options: &[String],
+    log: &str,
+    environment: &[(String, OsString)],
+) -> (Running, Ready) {
     let asked_for = |ended: &Ended| {
         let said =
             |option: &str| option.parse().is_ok_and(|at: SocketAddr| at.port() != 0) && ended.stderr.contains(option);
         said(&address.to_string()) || options.iter().any(|option| said(option))
     };
-    wait_for(&format!("a server on {address}"), || match try_run(address, data, options, log) {
+    wait_for(&format!("a server on {address}"), || match try_run(address, data, options, log, environment) {
         Ok(running) => Some(running),
         Err(ended) if asked_for(&ended) => None,
         Err(ended) => panic!("malote-server does not start: {ended:?}"),
     })
 }
 
-fn try_run(address: SocketAddr, data: &Path, options: &[String], log: &str) -> Result<(Running, Ready), Ended> {
+fn try_run(
+    address: SocketAddr,
+    data: &Path,
+    options: &[String],
+    log: &str,
+    environment: &[(String, OsString)],
+) -> Result<(Running, Ready), Ended> {
     let mut command = TestServer::command(options);
     command.arg("--listen").arg(address.to_string()).arg("--data").arg(data).env("MALOTE_LOG", log);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::start(&mut command);
     let Some(line) = running.line() else { return Err(running.wait()) };
     let (address, fingerprint, web) = match line.split(' ').collect::<Vec<_>>()[..] {

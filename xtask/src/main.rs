@@ -1,4 +1,4 @@
-//! The project's own commands. `cargo demo`, `cargo verify` and `cargo bench-all` are aliases of this program; `.cargo/config.toml` has them.
+//! The project's own commands. `cargo demo`, `cargo verify`, `cargo bench-all` and `cargo torture` are aliases of this program; `.cargo/config.toml` has them.
 //!
 //! Whoever has just cloned the project waits for this program before anything else happens, so it has few dependencies.
 
@@ -14,6 +14,7 @@ mod process;
 mod script;
 mod stage;
 mod system;
+mod torture;
 mod verify;
 mod xdotool;
 
@@ -29,7 +30,9 @@ The commands of this project:
   cargo verify          runs every check: formatting, clippy, house rules, tests, windows, cargo-deny
   cargo verify --rules  checks the house rules only, which takes a moment
   cargo bench-all       measures the server against others on this machine and writes bench/RESULTS.md
-  cargo bench-all --quick   the short form, which fails on gross regressions; --help tells the other flags";
+  cargo bench-all --quick   the short form, which fails on gross regressions; --help tells the other flags
+  cargo torture         attacks the programs, a few minutes long, and checks that every promise holds
+  cargo torture --hours 8   goes on for so long and writes docs/RELIABILITY.md; --help tells the other flags";
 
 /// What the person at the keyboard asked for.
 #[derive(Debug, PartialEq)]
@@ -40,6 +43,8 @@ enum Task {
     HouseRules,
     /// With the benchmark's own flags.
     Bench(Vec<String>),
+    /// With its own flags.
+    Torture(Vec<String>),
     Help,
 }
 
@@ -66,6 +71,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Verify => verify::run_all(),
         Task::HouseRules => verify::run_house_rules(),
         Task::Bench(flags) => bench::run_with(&flags).map(|()| ExitCode::SUCCESS),
+        Task::Torture(flags) => torture::run_with(&flags).map(|()| ExitCode::SUCCESS),
         Task::Help => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -81,6 +87,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         ["verify"] => Some(Task::Verify),
         ["verify", "--rules"] => Some(Task::HouseRules),
         ["bench-all", ..] => Some(Task::Bench(arguments[1..].to_vec())),
+        ["torture", ..] => Some(Task::Torture(arguments[1..].to_vec())),
         ["--help" | "-h" | "help"] | [_, "--help" | "-h"] => Some(Task::Help),
         _ => None,
     }
@@ -102,6 +109,7 @@ mod tests {
         assert_eq!(parse_line("demo --help"), Some(Task::Help));
         let flags = vec!["--quick".to_owned(), "--help".to_owned()];
         assert_eq!(parse_line("bench-all --quick --help"), Some(Task::Bench(flags)));
+        assert_eq!(parse_line("torture --hours 2"), Some(Task::Torture(vec!["--hours".to_owned(), "2".to_owned()])));
         assert_eq!(parse_line("demo --scirpt"), None);
         assert_eq!(parse_line(""), None);
     }

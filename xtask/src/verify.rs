@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::display::Display;
 use crate::house_rules::{self, Tree};
 use crate::process::{self, run, run_watching, succeeds};
-use crate::{bench, cargo, interrupt, script, system};
+use crate::{bench, cargo, interrupt, script, system, torture};
 
 pub fn run_all() -> Result<ExitCode> {
     let mut report = Report::default();
@@ -22,10 +22,12 @@ pub fn run_all() -> Result<ExitCode> {
     if has_packages && is_built {
         report.step("Tests", tests)?;
         report.step("Windows", || one(script::play()))?;
+        report.step("Attacks, the short form", || one(torture::run_with(&[])))?;
         report.step("Benchmark, the short form", || one(bench::run_with(&["--quick".to_owned()])))?;
     } else {
         report.leave_out("Tests", "not run, since there is nothing to run them with");
         report.leave_out("Windows", "not run, since there is nothing to run them with");
+        report.leave_out("Attacks", "not run, since there is nothing to run them with");
         report.leave_out("Benchmark", "not run, since there is nothing to run it with");
     }
     if succeeds("cargo", &["deny", "--version"]) {

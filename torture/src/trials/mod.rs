@@ -1,0 +1,26 @@
+//! The trials. Each is a function that panics where a promise is broken.
+
+mod failing;
+mod kills;
+mod power;
+
+use rand::rngs::StdRng;
+
+use crate::figures::Figures;
+
+/// Something that is done to the programs, and what must hold.
+pub struct Trial {
+    pub name: &'static str,
+    /// A short description, for a table.
+    pub what: &'static str,
+    pub run: fn(&mut StdRng) -> Figures,
+}
+
+impl std::fmt::Debug for Trial {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        to.write_str(self.name)
+    }
+}
+
+pub const ALL: &[&Trial] =
+    &[&kills::SERVER, &kills::CLIENT, &power::CUTS, &power::CONTROL, &failing::SYNCS, &failing::WRITES];
