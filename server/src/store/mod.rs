@@ -98,7 +98,7 @@ pub enum Operation {
 pub struct Committed {
     /// One for each operation.
     pub answers: Vec<Answer>,
-    /// The new entries: one run for each mailbox that got any.
+    /// The new entries: runs of each mailbox that got any, in the order of their numbers.
     pub appended: Vec<Run>,
 }
 

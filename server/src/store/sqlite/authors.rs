@@ -12,8 +12,13 @@ use super::{number, unexpected};
 pub struct Authors(Vec<(u64, Option<u64>)>);
 
 impl Authors {
-    fn decode(bytes: &[u8]) -> Result<Authors, StoreError> {
+    pub fn decode(bytes: &[u8]) -> Result<Authors, StoreError> {
         codec::decode(bytes).map(Authors).map_err(unexpected)
+    }
+
+    /// Whether they are those of so many entries.
+    pub fn are(&self, entries: u64) -> bool {
+        self.0.iter().try_fold(0u64, |sum, (count, _)| sum.checked_add(*count)) == Some(entries)
     }
 
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
@@ -56,22 +61,21 @@ pub fn outlines(
     (from, to): (Seq, Seq),
     mut show: impl FnMut(&Outline),
 ) -> Result<(), StoreError> {
-    let mut statement = tx.prepare_cached("SELECT authors FROM run WHERE id = ? AND mailbox = ? AND last = ?")?;
+    let mut statement =
+        tx.prepare_cached("SELECT authors FROM run WHERE id = ? AND mailbox = ? AND last = ? AND count = ?")?;
     let mut next = from;
     while next <= to {
         let runs = span::runs_from(tx, mailbox, newest, next)?;
         let Some(end) = runs.last() else { break };
         next = end.last + 1;
         for run in runs.iter().take_while(|run| run.first <= to) {
-            let authors: Option<Vec<u8>> = statement
-                .query_row(params![run.id, number(mailbox.0), number(run.last)], |row| row.get(0))
+            let count = run.last - run.first + 1;
+            let found: Option<Vec<u8>> = statement
+                .query_row(params![run.id, number(mailbox.0), number(run.last), number(count)], |row| row.get(0))
                 .optional()?;
+            let authors = found.map(|bytes| Authors::decode(&bytes)).transpose()?.filter(|authors| authors.are(count));
             let missing = || unexpected(format!("the authors of mailbox {} up to {} are missing", mailbox.0, run.last));
-            show(&Outline {
-                first: run.first,
-                last: run.last,
-                authors: Authors::decode(&authors.ok_or_else(missing)?)?,
-            });
+            show(&Outline { first: run.first, last: run.last, authors: authors.ok_or_else(missing)? });
         }
     }
     Ok(())

@@ -26,6 +26,8 @@ pub struct Batch<'a> {
     /// The mailboxes of rooms, and whether this person may post there.
     pub rooms: HashMap<(PersonId, &'a str), Option<(At, bool)>>,
     pub answers: Vec<Answer>,
+    /// What was stored already.
+    appended: Vec<Run>,
     /// The entry that is being written, kept for its memory.
     entry: Vec<u8>,
 }
@@ -84,6 +86,7 @@ impl<'a> Batch<'a> {
             homes: HashMap::new(),
             rooms: HashMap::new(),
             answers: Vec::with_capacity(operations),
+            appended: Vec::new(),
             entry: Vec::new(),
         }
     }
@@ -109,17 +112,16 @@ impl<'a> Batch<'a> {
 
     /// Writes what has changed, and makes it durable.
     pub fn commit(mut self) -> Result<Committed, StoreError> {
-        let mut appended = Vec::new();
-        for mailbox in &mut self.mailboxes.rows {
-            appended.extend(mailbox.store(&self.tx)?);
-        }
         self.settle()?;
         self.tx.commit()?;
-        Ok(Committed { answers: self.answers, appended })
+        Ok(Committed { answers: self.answers, appended: self.appended })
     }
 
-    /// Writes counters and answers, and forgets what the operations that work on the tables themselves may change.
+    /// Writes entries, counters and answers, and forgets what the operations that work on the tables themselves may change.
     fn settle(&mut self) -> Result<(), StoreError> {
+        for mailbox in &mut self.mailboxes.rows {
+            self.appended.extend(mailbox.store(&self.tx)?);
+        }
         for mailbox in self.mailboxes.rows.iter_mut().filter(|mailbox| mailbox.is_changed) {
             mailbox.is_changed = false;
             self.tx
@@ -247,14 +249,19 @@ impl<'a> Batch<'a> {
 }
 
 impl Mailbox {
-    /// From the first four columns: `id`, `last_seq`, `delivered`, `newest`.
+    /// From the first four columns: `id`, `last_seq`, `delivered`, `newest`. Fails where the last two do not fit each other:
+    /// whoever went on from there would give numbers away that are taken.
     pub fn from_row(row: &Row) -> rusqlite::Result<Mailbox> {
         let (id, last_seq, delivered): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let newest: Span = row.get(3)?;
+        if number(newest.last()) != last_seq || !(0..=last_seq).contains(&delivered) {
+            return Err(rusqlite::Error::IntegralValueOutOfRange(1, last_seq));
+        }
         Ok(Mailbox {
             id: MailboxId(id as u64),
             last_seq: last_seq as u64,
             delivered: delivered as u64,
-            newest: row.get(3)?,
+            newest,
             is_changed: false,
             fresh: Fresh::default(),
         })

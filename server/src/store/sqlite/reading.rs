@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
 use super::answers::Answers;
+use super::authors::Authors;
 use super::background::Background;
 use super::span::{Span, Stored};
 use super::{number, unexpected};
@@ -99,16 +100,18 @@ fn covers(connection: &Connection, mailbox: i64, span: &Span, last: i64) -> Resu
 }
 
 fn runs(connection: &Connection, (after, _): Place) -> Result<Option<Place>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, mailbox, last, count, entries FROM run WHERE id > ? ORDER BY id LIMIT 64")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, mailbox, last, count, authors, entries FROM run WHERE id > ? ORDER BY id LIMIT 64",
+    )?;
     let mut rows = statement.query([after])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
         let (id, mailbox, last, count): (i64, i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let entries = row.get_ref(4)?.as_blob().map_err(unexpected)?;
+        let authors = Authors::decode(row.get_ref(4)?.as_blob().map_err(unexpected)?)?;
+        let entries = row.get_ref(5)?.as_blob().map_err(unexpected)?;
         let (found, bytes) = codec::frames(entries)
             .fold((0, 0), |(found, bytes), entry| (found + 1, bytes + HEADER_BYTES + entry.len()));
-        if (found, bytes) != (count, entries.len()) {
+        if (found, bytes) != (count, entries.len()) || !u64::try_from(count).is_ok_and(|count| authors.are(count)) {
             return Err(unexpected(format!("the entries of mailbox {mailbox} up to {last} are damaged")));
         }
         place = Some((id, 0));

@@ -27,6 +27,9 @@ pub fn read(
         .optional()?;
     let Some((last_seq, newest)) = ends else { return Ok(None) };
     let missing = || unexpected(format!("entries of mailbox {} are missing", mailbox.0));
+    if number(newest.last()) != last_seq {
+        return Err(missing());
+    }
     let mut statement =
         connection.prepare_cached("SELECT entries FROM run WHERE id = ? AND mailbox = ? AND last = ? AND count = ?")?;
     let (mut last, mut bytes) = (after, Vec::new());
@@ -43,6 +46,9 @@ pub fn read(
             let mut seq = run.first - 1;
             for entry in codec::frames(entries) {
                 seq += 1;
+                if seq > run.last {
+                    return Err(unexpected(format!("a run of mailbox {} is too long", mailbox.0)));
+                }
                 if seq <= after {
                     continue;
                 }

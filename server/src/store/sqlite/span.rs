@@ -115,7 +115,7 @@ mod tests {
 
     use malote_common::Timestamp;
 
-    use super::super::super::{Operation, Store, StoreError, contract};
+    use super::super::super::{Operation, PersonId, Store, StoreError, contract};
     use super::super::{SqliteStore, log};
     use super::*;
 
@@ -174,6 +174,8 @@ mod tests {
             "UPDATE span SET runs = x'00' WHERE mailbox = {}",
             "UPDATE mailbox SET newest = (SELECT newest FROM mailbox ORDER BY id LIMIT 1) WHERE id = {}",
             "UPDATE mailbox SET newest = x'ffff' WHERE id = {}",
+            "UPDATE mailbox SET last_seq = 5 WHERE id = {}",
+            "UPDATE mailbox SET last_seq = -1 WHERE id = {}",
         ] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.db");
@@ -183,6 +185,20 @@ mod tests {
             let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
             let read = read(&mut store, mailbox, 0);
             assert!(matches!(read, Err(StoreError::Failed(_))), "{damage}: {read:?}");
+            if damage.contains("UPDATE mailbox") {
+                for operation in [
+                    Operation::Acknowledge { mailbox, seq: 40 },
+                    Operation::Submit {
+                        author: PersonId(0),
+                        device: contract::DEVICE,
+                        submission: contract::submission(COMMITS + 1, &["Usuario1"], "oi"),
+                    },
+                ] {
+                    let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
+                    let done = store.commit(&[operation], Timestamp(1));
+                    assert!(matches!(done, Err(StoreError::Failed(_))), "{damage}: {done:?}");
+                }
+            }
             drop(store);
             let store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
             while !store.reading.as_ref().is_none_or(|reading| reading.has_ended()) {
