@@ -164,7 +164,8 @@ impl Running {
         Some(status)
     }
 
-    fn poll_line(&mut self) -> Option<String> {
+    /// The next line of the standard output, where it is there already.
+    pub fn poll_line(&mut self) -> Option<String> {
         let text = self.stdout.text();
         let (line, _) = text[self.given..].split_once('\n')?;
         self.given += line.len() + 1;

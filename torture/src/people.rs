@@ -34,12 +34,22 @@ pub struct Person {
     ids: Vec<MessageId>,
 }
 
+/// What is gone that must not be.
+#[derive(Debug, PartialEq)]
+pub enum Lost {
+    /// The store cannot be read.
+    Store(String),
+    Message(String),
+}
+
 /// A mailbox's encoded entries with their numbers.
 type Entries = Vec<(Seq, Vec<u8>)>;
 
 /// Several people and where their profiles are.
 pub struct People {
     people: Vec<Person>,
+    /// Bytes of the longest message, beside what tells it from others.
+    longest: usize,
     _home: TempDir,
 }
 
@@ -48,7 +58,12 @@ impl People {
     pub fn start(server: &TestServer, count: usize) -> People {
         let home = tempfile::tempdir().expect("a folder for profiles");
         let people = (0..count).map(|_| Person::start(server, home.path())).collect();
-        People { people, _home: home }
+        People { people, longest: 0, _home: home }
+    }
+
+    /// Messages have up to so many bytes from now on.
+    pub fn write_up_to(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// Someone writes a burst of up to `burst` messages, each to one or several others.
@@ -68,7 +83,8 @@ impl People {
             // A stretch of the circle of people, with the author in it or not.
             let (first, count) = (plan.random_range(0..names.len()), plan.random_range(1..=3));
             let to: Vec<&str> = names.iter().cycle().skip(first).take(count).map(String::as_str).collect();
-            self.people[author].write(&to);
+            let padding = plan.random_range(0..=self.longest);
+            self.people[author].write(&to, padding);
         }
         self.people[author].listen();
     }
@@ -117,7 +133,7 @@ impl People {
 
     /// What somebody knows to be accepted, or has received, and the store in this folder does not have: that of a server which
     /// has ended. The folder stays as it is.
-    pub fn lost(&self, folder: &Path) -> Option<String> {
+    pub fn lost(&self, folder: &Path) -> Option<Lost> {
         let copy = tempfile::tempdir().expect("a folder for a copy");
         for name in ["store.db", "store.db-wal"] {
             let file = folder.join(name);
@@ -127,13 +143,13 @@ impl People {
         }
         let mut store = match SqliteStore::open(&copy.path().join("store.db")) {
             Ok(store) => store,
-            Err(error) => return Some(format!("the store cannot be opened: {error}")),
+            Err(error) => return Some(Lost::Store(error.to_string())),
         };
         let mut stored: BTreeMap<&str, BTreeMap<Seq, (String, String)>> = BTreeMap::new();
         for person in &self.people {
             let entries = match person.mailbox(&mut store) {
                 Ok((_, entries)) => entries,
-                Err(error) => return Some(format!("the mailbox of {} cannot be read: {error}", person.name)),
+                Err(error) => return Some(Lost::Store(error.to_string())),
             };
             let messages = entries.iter().filter_map(|(seq, entry)| Some((*seq, author_and_body(entry)?)));
             stored.insert(&person.name, messages.collect());
@@ -172,8 +188,8 @@ impl Person {
         Person { name, client, events, reader, key, device, written: Vec::new(), ids: Vec::new() }
     }
 
-    fn write(&mut self, to: &[&str]) {
-        let body = format!("{} {}", self.name, self.written.len());
+    fn write(&mut self, to: &[&str], padding: usize) {
+        let body = format!("{} {}{}", self.name, self.written.len(), ".".repeat(padding));
         let addresses = to.iter().map(|name| Address::parse(name).expect("an address")).collect();
         let content = Content { subject: String::new(), body: body.clone() };
         let token = self.written.len() as u64;
@@ -211,7 +227,7 @@ impl Person {
     }
 
     /// See [`People::lost`]; `stored` has each person's messages, by name and number.
-    fn lost(&self, stored: &BTreeMap<&str, BTreeMap<Seq, (String, String)>>) -> Option<String> {
+    fn lost(&self, stored: &BTreeMap<&str, BTreeMap<Seq, (String, String)>>) -> Option<Lost> {
         for sent in self.sent() {
             for to in &sent.recipients {
                 let (State::Accepted { seq } | State::Delivered { seq, .. } | State::Read { seq, .. }) = &to.state
@@ -220,14 +236,14 @@ impl Person {
                 };
                 let is_there = stored[to.address.as_str()].get(seq);
                 if is_there.is_none_or(|(from, body)| (from, body) != (&self.name, &sent.body)) {
-                    return Some(format!("{:?}, accepted for {} as {seq}, is gone", sent.body, to.address));
+                    return Some(Lost::Message(format!("{:?}, accepted for {} as {seq}", sent.body, to.address)));
                 }
             }
         }
         let own: BTreeSet<&str> = stored[self.name.as_str()].values().map(|(_, body)| body.as_str()).collect();
         let letters = self.reader.letters(Shelf::Inbox).expect("an archive");
         let gone = letters.iter().find(|letter| !own.contains(letter.body.as_str()))?;
-        Some(format!("{:?}, which {} has received, is gone", gone.body, self.name))
+        Some(Lost::Message(format!("{:?}, which {} has received", gone.body, self.name)))
     }
 
     fn is_all_delivered(&self) -> bool {

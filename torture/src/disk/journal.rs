@@ -1,9 +1,9 @@
 //! What a program did to its files, as shim.c writes it down, and what a power cut may leave of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use rand::{Rng, RngExt};
 
 /// The unit that a disk writes whole or not at all.
@@ -31,17 +31,22 @@ enum Deed {
     },
     Unlink,
     Rename {
-        target: u16,
+        target: PathBuf,
     },
 }
 
-/// The notes of one process.
+/// The notes of one process, or of several that followed each other.
 #[derive(Debug, Default)]
 pub struct Journal {
-    /// By the numbers that the shim gave them.
-    paths: BTreeMap<u16, PathBuf>,
-    /// Each with the file that it was done to, or nothing for a record that only names a file.
-    deeds: Vec<Option<(u16, Deed)>>,
+    /// Each with the file that it was done to, or nothing for a record that does nothing.
+    deeds: Vec<Option<(PathBuf, Deed)>>,
+}
+
+/// What a power cut made of some files.
+pub struct Cut {
+    pub files: Files,
+    /// Sectors that were written and did not reach the disk.
+    pub lost_sectors: u64,
 }
 
 /// How much of what was not synced reaches the disk.
@@ -71,6 +76,8 @@ impl Journal {
     /// Reads what the shim wrote. What a killed process wrote last may be cut short.
     pub fn parse(mut bytes: &[u8]) -> Result<Journal> {
         let mut journal = Journal::default();
+        // Of the process whose records these are: its files by their numbers, and its first record.
+        let (mut paths, mut first) = (BTreeMap::<u16, PathBuf>::new(), 0);
         while let Some((header, rest)) = bytes.split_at_checked(HEADER) {
             let number = |at: usize| u64::from_ne_bytes(header[at..at + 8].try_into().expect("eight bytes"));
             let (offset, began) = (number(0) as usize, number(8) as usize);
@@ -78,86 +85,113 @@ impl Journal {
             let file = u16::from_ne_bytes([header[20], header[21]]);
             let Some((content, rest)) = rest.split_at_checked(length) else { break };
             bytes = rest;
+            let named = |file: u16| paths.get(&file).cloned().context("a deed to a file without a name");
             let deed = match header[22] {
-                b'O' => {
-                    let path = String::from_utf8(content.to_vec()).context("a path that is no text")?;
-                    journal.paths.insert(file, path.into());
+                b'B' => {
+                    (paths, first) = (BTreeMap::new(), journal.deeds.len());
                     None
                 }
-                b'W' => Some(Deed::Write { offset, bytes: content.to_vec() }),
-                b'T' => Some(Deed::Truncate { length: offset }),
-                b'S' => Some(Deed::Sync { began }),
-                b'U' => Some(Deed::Unlink),
-                b'R' => Some(Deed::Rename { target: u16::try_from(offset).context("no file's number")? }),
+                b'O' => {
+                    let path = String::from_utf8(content.to_vec()).context("a path that is no text")?;
+                    paths.insert(file, path.into());
+                    None
+                }
+                b'W' => Some((named(file)?, Deed::Write { offset, bytes: content.to_vec() })),
+                b'T' => Some((named(file)?, Deed::Truncate { length: offset })),
+                b'S' => Some((named(file)?, Deed::Sync { began: first + began })),
+                b'U' => Some((named(file)?, Deed::Unlink)),
+                b'R' => {
+                    let target = named(u16::try_from(offset).context("no file's number")?)?;
+                    Some((named(file)?, Deed::Rename { target }))
+                }
                 other => bail!("a record of kind {other}"),
             };
-            ensure!(journal.paths.contains_key(&file), "a deed to a file without a name");
-            journal.deeds.push(deed.map(|deed| (file, deed)));
+            journal.deeds.push(deed);
         }
         Ok(journal)
     }
 
     /// Does the last deed to these files, which the program was killed in or just behind.
     pub fn repeat_last(&self, files: &mut Files) {
-        if let Some((file, deed)) = self.deeds.iter().rev().find_map(Option::as_ref) {
-            self.carry_out(files, *file, deed, || true);
+        if let Some((path, deed)) = self.deeds.iter().rev().find_map(Option::as_ref) {
+            // What was renamed is not there any more.
+            let is_done = matches!(deed, Deed::Rename { .. }) && !files.contains_key(path);
+            if !is_done {
+                carry_out(files, path, deed, || true);
+            }
         }
     }
 
     /// How many syncs were done.
-    pub fn syncs(&self) -> usize {
-        self.deeds.iter().flatten().filter(|(_, deed)| matches!(deed, Deed::Sync { .. })).count()
+    pub fn syncs(&self) -> u64 {
+        self.count(|_, deed| matches!(deed, Deed::Sync { .. }))
+    }
+
+    /// How often a file whose name ends like this was written to at this offset, or at any.
+    pub fn writes(&self, suffix: &str, at: Option<usize>) -> u64 {
+        self.count(|path, deed| {
+            let is_there = matches!(deed, Deed::Write { offset, .. } if at.is_none_or(|at| at == *offset));
+            is_there && path.to_string_lossy().ends_with(suffix)
+        })
+    }
+
+    fn count(&self, is_one: impl Fn(&Path, &Deed) -> bool) -> u64 {
+        self.deeds.iter().flatten().filter(|(path, deed)| is_one(path, deed)).count() as u64
     }
 
     /// What is there after the cut, where `files` was there before the first deed.
-    pub fn after_cut(&self, mut files: Files, loss: Loss, random: &mut impl Rng) -> Files {
-        let mut synced: BTreeMap<u16, usize> = BTreeMap::new();
-        for (file, deed) in self.deeds.iter().flatten() {
+    pub fn after_cut(&self, mut files: Files, loss: Loss, random: &mut impl Rng) -> Cut {
+        let mut synced: BTreeMap<&Path, usize> = BTreeMap::new();
+        for (path, deed) in self.deeds.iter().flatten() {
             if let Deed::Sync { began } = deed {
-                let until = synced.entry(*file).or_default();
+                let until = synced.entry(path).or_default();
                 *until = (*until).max(*began);
             }
         }
         let end = random.random_range(0..=self.deeds.len());
-        for (number, (file, deed)) in self.deeds.iter().enumerate().filter_map(|(n, deed)| Some((n, deed.as_ref()?))) {
-            let is_durable = synced.get(file).is_some_and(|until| number < *until);
+        let mut lost_sectors = 0;
+        for (number, (path, deed)) in self.deeds.iter().enumerate().filter_map(|(n, deed)| Some((n, deed.as_ref()?))) {
+            let is_durable = synced.get(path.as_path()).is_some_and(|until| number < *until);
             let chance = match loss {
                 _ if is_durable => 1.0,
                 Loss::Nothing => 1.0,
                 Loss::Rest => f64::from(u8::from(number < end)),
                 Loss::Sectors(chance) => chance,
             };
-            self.carry_out(&mut files, *file, deed, || random.random_bool(chance));
+            carry_out(&mut files, path, deed, || {
+                let reaches = random.random_bool(chance);
+                lost_sectors += u64::from(!reaches);
+                reaches
+            });
         }
-        files
+        Cut { files, lost_sectors }
     }
+}
 
-    /// Does to the files what the program did, as far as it `reaches` the disk.
-    fn carry_out(&self, files: &mut Files, file: u16, deed: &Deed, mut reaches: impl FnMut() -> bool) {
-        let path = &self.paths[&file];
-        match deed {
-            Deed::Write { offset, bytes } => {
-                let content = files.entry(path.clone()).or_default();
-                let mut at = 0;
-                while at < bytes.len() {
-                    let until = (SECTOR - (offset + at) % SECTOR + at).min(bytes.len());
-                    if reaches() {
-                        let (first, end) = (offset + at, offset + until);
-                        content.resize(content.len().max(end), 0);
-                        content[first..end].copy_from_slice(&bytes[at..until]);
-                    }
-                    at = until;
+/// Does to the files what the program did, as far as it `reaches` the disk.
+fn carry_out(files: &mut Files, path: &Path, deed: &Deed, mut reaches: impl FnMut() -> bool) {
+    match deed {
+        Deed::Write { offset, bytes } => {
+            let content = files.entry(path.to_owned()).or_default();
+            let mut at = 0;
+            while at < bytes.len() {
+                let until = (SECTOR - (offset + at) % SECTOR + at).min(bytes.len());
+                if reaches() {
+                    let (first, end) = (offset + at, offset + until);
+                    content.resize(content.len().max(end), 0);
+                    content[first..end].copy_from_slice(&bytes[at..until]);
                 }
+                at = until;
             }
-            Deed::Truncate { length } if reaches() => files.entry(path.clone()).or_default().resize(*length, 0),
-            Deed::Truncate { .. } | Deed::Sync { .. } => {}
-            // What a folder lists is taken to be durable at once.
-            Deed::Unlink => drop(files.remove(path)),
-            Deed::Rename { target } => {
-                if let Some(content) = files.remove(path) {
-                    files.insert(self.paths[target].clone(), content);
-                }
-            }
+        }
+        Deed::Truncate { length } if reaches() => files.entry(path.to_owned()).or_default().resize(*length, 0),
+        Deed::Truncate { .. } | Deed::Sync { .. } => {}
+        // What a folder lists is taken to be durable at once.
+        Deed::Unlink => drop(files.remove(path)),
+        // Also where nothing of the content is: that is what a rename without a sync before it leaves.
+        Deed::Rename { target } => {
+            let content = files.remove(path).unwrap_or_default();
+            files.insert(target.clone(), content);
         }
     }
 }
@@ -171,10 +205,7 @@ mod tests {
     use super::*;
 
     fn journal(deeds: &[Deed]) -> Journal {
-        Journal {
-            paths: [(1, "store".into())].into(),
-            deeds: deeds.iter().map(|deed| Some((1, deed.clone()))).collect(),
-        }
+        Journal { deeds: deeds.iter().map(|deed| Some(("store".into(), deed.clone()))).collect() }
     }
 
     fn write(offset: usize, length: usize, with: u8) -> Deed {
@@ -182,8 +213,8 @@ mod tests {
     }
 
     fn content(journal: &Journal, loss: Loss, seed: u64) -> Vec<u8> {
-        let files = journal.after_cut(Files::new(), loss, &mut StdRng::seed_from_u64(seed));
-        files.get(&PathBuf::from("store")).cloned().unwrap_or_default()
+        let cut = journal.after_cut(Files::new(), loss, &mut StdRng::seed_from_u64(seed));
+        cut.files.get(&PathBuf::from("store")).cloned().unwrap_or_default()
     }
 
     #[test]

@@ -12,7 +12,20 @@ use anyhow::{Context, Result, ensure};
 use rand::Rng;
 use tempfile::TempDir;
 
-pub use journal::{Files, Journal, Loss};
+pub use journal::Loss;
+use journal::{Files, Journal};
+
+/// What happened to a disk until and at a power cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Toll {
+    pub syncs: u64,
+    /// Sectors that were written and are lost.
+    pub lost_sectors: u64,
+    /// Writes to the store's file, beside its log.
+    pub copied_pages: u64,
+    /// How often the log was begun, or begun anew.
+    pub logs_begun: u64,
+}
 
 /// Preloaded into the program.
 const SHIM: &str = include_str!("shim.c");
@@ -95,9 +108,13 @@ impl Disk {
         Ok(())
     }
 
-    /// Leaves in the folder what the disk has after a power cut at the moment in which the process was killed. Returns how
-    /// many syncs there were.
-    pub fn cut(&mut self, loss: Loss, random: &mut impl Rng) -> Result<usize> {
+    /// Whether the process has come so far that it noted anything.
+    pub fn has_journal(&self) -> bool {
+        self.journal().exists()
+    }
+
+    /// Leaves in the folder what the disk has after a power cut at the moment in which the process was killed.
+    pub fn cut(&mut self, loss: Loss, random: &mut impl Rng) -> Result<Toll> {
         let journal =
             Journal::parse(&fs::read(self.journal()).context("the program has no journal: was it preloaded?")?)?;
         let mut now = read(&self.folder)?;
@@ -105,14 +122,14 @@ impl Disk {
         journal.repeat_last(&mut now);
         let before = std::mem::take(&mut self.before);
         // Whatever was overlooked would make every cut meaningless.
-        let noted = journal.after_cut(before.clone(), Loss::Nothing, random);
+        let noted = journal.after_cut(before.clone(), Loss::Nothing, random).files;
         for path in now.keys().chain(noted.keys()) {
             // A file that was only opened is nothing to the journal.
             let [there, noted] = [&now, &noted].map(|files| files.get(path).map_or(&[][..], Vec::as_slice));
             ensure!(there == noted, "{} is not what the journal makes of it", path.display());
         }
         let left = journal.after_cut(before, loss, random);
-        for (path, content) in &left {
+        for (path, content) in &left.files {
             fs::write(path, content)?;
             fs::set_permissions(path, Permissions::from_mode(0o600))?;
         }
@@ -123,7 +140,12 @@ impl Disk {
                 fs::remove_file(path)?;
             }
         }
-        Ok(journal.syncs())
+        Ok(Toll {
+            syncs: journal.syncs(),
+            lost_sectors: left.lost_sectors,
+            copied_pages: journal.writes("store.db", None),
+            logs_begun: journal.writes("store.db-wal", Some(0)),
+        })
     }
 
     fn journal(&self) -> PathBuf {

@@ -29,6 +29,9 @@ const CLIENT_KILLS: usize = 50;
 /// Messages that one person writes at once, at most: more than a client may have unanswered now and then.
 const BURST: usize = 40;
 
+/// The same for everybody just before the server is killed.
+const FINAL_BURST: usize = 4;
+
 /// Time between two bursts while the server lives: with the average burst, 2,000 messages a second.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -43,7 +46,10 @@ fn server(plan: &mut StdRng) -> Figures {
             people.write_some(plan, BURST);
             thread::sleep(PAUSE);
         }
+        people.all_write(plan, FINAL_BURST);
         writing += begun.elapsed();
+        // At any moment of its answering.
+        thread::sleep(Duration::from_micros(plan.random_range(0..20_000)));
         server.kill();
         interrupted += u64::from(people.unanswered() > 0);
         // They do not know it yet, and go on.

@@ -23,4 +23,4 @@ impl std::fmt::Debug for Trial {
 }
 
 pub const ALL: &[&Trial] =
-    &[&kills::SERVER, &kills::CLIENT, &power::CUTS, &power::CONTROL, &failing::SYNCS, &failing::WRITES];
+    &[&kills::SERVER, &kills::CLIENT, &power::CUTS, &power::FIRST, &power::CONTROL, &failing::SYNCS, &failing::WRITES];
