@@ -35,9 +35,6 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 /// Connections begun before we look again at those that there are.
 const DIALS: usize = 64;
 
-/// Rounds of coming back, each of which connects everybody twice.
-const RETURN_ROUNDS: usize = 3;
-
 /// What those who come back lack: a receipt may have come behind the message.
 const EVERYTHING: u64 = u64::MAX;
 
@@ -138,7 +135,7 @@ fn returns(stage: &Stage, people: usize, chapter: &mut Chapter) -> Result<()> {
     let mut medians = [Vec::new(), Vec::new()];
     let mut lasts = [Vec::new(), Vec::new()];
     let mut failures = [BTreeMap::new(), BTreeMap::new()];
-    let rounds = stage.rounds.min(RETURN_ROUNDS);
+    let rounds = stage.rounds;
     for round in 1..=rounds {
         for (index, (manner, name)) in manners.into_iter().enumerate() {
             let Return { served, failed } = come_back(stage, &filled, people, manner, round as u64)?;

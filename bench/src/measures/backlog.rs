@@ -37,9 +37,6 @@ const PEOPLE: u32 = 20;
 /// For a whole backlog; where it is reached, something hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Rounds with the large store, each of which starts it anew.
-const LARGE_ROUNDS: usize = 3;
-
 const FIRST_TARGET: f64 = 0.050;
 const LAST_TARGET: f64 = 3.0;
 const MEMORY_TARGET: f64 = 20e6;
@@ -159,7 +156,7 @@ fn stored(stage: &Stage, chapter: &mut Chapter) -> Result<()> {
     }
     let place = filled.place(stage)?;
     let (mut full, mut empty): (Vec<Flood>, Vec<Flood>) = Default::default();
-    let rounds = stage.rounds.min(LARGE_ROUNDS);
+    let rounds = stage.rounds;
     for round in 1..=rounds {
         full.push(standing::flood(stage, &place.site(), Who::Newcomers, 0)?);
         empty.push(standing::flood(stage, &Site::default(), Who::Newcomers, 0)?);

@@ -20,9 +20,6 @@ use crate::stats::Spread;
 /// Where the curves go; the report links to them.
 const CHARTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts");
 
-/// Each point of each curve is measured so often, in turn with the others of its curve.
-const ROUNDS: usize = 3;
-
 /// People of the stores in which something else grows.
 const PEOPLE: u32 = 10_000;
 
@@ -67,7 +64,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
 
 fn measure(stage: &Stage, cause: Cause, open_files: u64, chapter: &mut Chapter) -> Result<()> {
     let mut points = cause.points(stage, open_files)?;
-    let rounds = stage.rounds.min(ROUNDS);
+    let rounds = stage.rounds;
     for round in 1..=rounds {
         for Point { size, filled, silent, floods } in &mut points {
             let place = filled.place(stage)?;

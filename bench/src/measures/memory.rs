@@ -32,9 +32,6 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Bytes for each connection that are aimed at, without and with TLS.
 const TARGETS: [(System, f64); 2] = [(System::MalotePlaintext, 6.0 * 1024.0), (System::Malote, 16.0 * 1024.0)];
 
-/// Memory hardly differs from run to run.
-const ROUNDS: usize = 2;
-
 /// Those that can be compared: each client of them is one connection that waits for messages to it.
 const SYSTEMS: [System; 4] = [System::MalotePlaintext, System::Malote, System::NatsCore, System::Mosquitto];
 
@@ -53,7 +50,7 @@ pub fn run(stage: &Stage) -> Result<Chapter> {
     let systems = present(stage, &SYSTEMS, &mut chapter);
     let mut whole = Vec::new();
     let what = format!("{connections} idle connections");
-    let series = Series::of_rounds(ROUNDS.min(stage.rounds), &what, &systems, |system| {
+    let series = Series::in_turn(stage, &what, &systems, |system| {
         let (before, after) = idle(stage, system, connections)?;
         whole.push((system, after.resident));
         progress(format_args!(

@@ -113,23 +113,13 @@ impl<T> Series<T> {
         stage: &Stage,
         what: &str,
         systems: &[System],
-        measure: impl FnMut(System) -> Result<T>,
-    ) -> Result<Series<T>> {
-        Series::of_rounds(stage.rounds, what, systems, measure)
-    }
-
-    /// The same with a number of rounds of its own.
-    pub fn of_rounds(
-        rounds: usize,
-        what: &str,
-        systems: &[System],
         mut measure: impl FnMut(System) -> Result<T>,
     ) -> Result<Series<T>> {
         let mut series =
             Series { rounds: systems.iter().map(|system| (*system, Vec::new())).collect(), failed: vec![] };
-        for round in 1..=rounds {
+        for round in 1..=stage.rounds {
             for (system, values) in &mut series.rounds {
-                progress(format_args!("{what}, round {round} of {rounds}: {system}"));
+                progress(format_args!("{what}, round {round} of {}: {system}", stage.rounds));
                 match measure(*system) {
                     Ok(value) => values.push(value),
                     Err(error) if system.is_malote() || interrupt::asked() => return Err(error),
