@@ -63,8 +63,18 @@ impl TestServer {
         TestServer::start_logging(address, options, "info")
     }
 
+    /// Starts a server on a free port, without a web listener, whose data lie below this folder.
+    pub fn start_in(folder: &Path) -> TestServer {
+        let data = tempfile::tempdir_in(folder).expect("a folder for the server's data");
+        TestServer::start_on(data, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &["--web", "off"], "info")
+    }
+
     fn start_logging(address: SocketAddr, options: &[&str], log: &'static str) -> TestServer {
         let data = tempfile::tempdir().expect("a folder for the server's data");
+        TestServer::start_on(data, address, options, log)
+    }
+
+    fn start_on(data: TempDir, address: SocketAddr, options: &[&str], log: &'static str) -> TestServer {
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
         let (running, ready) = run(address, data.path(), &options, log, &[]);
         TestServer { running: Some(running), ready, options, log, environment: Vec::new(), data }

@@ -26,6 +26,8 @@ pub struct Person {
     pub client: Client,
     events: Receiver<Event>,
     reader: Reader,
+    /// As the client said last.
+    is_online: bool,
     key: [u8; 32],
     device: DeviceId,
     /// Everything that was written, in order: to whom, and what.
@@ -97,6 +99,21 @@ impl People {
     /// How many have something that the server has not answered.
     pub fn unanswered(&self) -> usize {
         self.people.iter().filter(|person| !person.reader.is_outbox_empty().expect("an archive")).count()
+    }
+
+    /// How many messages wait because they were refused for this passing reason.
+    pub fn waiting_for(&self, reason: &str) -> u64 {
+        let waits = |sent: &Sent| {
+            let is_reason = |state: &State| matches!(state, State::Queued { waiting: Some(code) } if code == reason);
+            sent.recipients.iter().any(|to| is_reason(&to.state))
+        };
+        self.people.iter().map(|person| person.sent().iter().filter(|sent| waits(sent)).count() as u64).sum()
+    }
+
+    /// Whether nobody has lost the server, as far as they were told.
+    pub fn are_online(&mut self) -> bool {
+        self.people.iter_mut().for_each(Person::listen);
+        self.people.iter().all(|person| person.is_online)
     }
 
     /// How many messages were written.
@@ -185,7 +202,7 @@ impl Person {
             Ok(Event::Status(Status::Online { name, .. })) => Some(name.to_string()),
             _ => None,
         });
-        Person { name, client, events, reader, key, device, written: Vec::new(), ids: Vec::new() }
+        Person { name, client, events, reader, is_online: true, key, device, written: Vec::new(), ids: Vec::new() }
     }
 
     fn write(&mut self, to: &[&str], padding: usize) {
@@ -205,6 +222,7 @@ impl Person {
                     assert_eq!(token, self.ids.len() as u64, "{}'s messages are queued out of order", self.name);
                     self.ids.push(id);
                 }
+                Event::Status(status) => self.is_online = matches!(status, Status::Online { .. }),
                 Event::NotKept(error) => panic!("{} cannot write to the disk: {error}", self.name),
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! The trials. Each is a function that panics where a promise is broken.
 
 mod failing;
+mod full;
 mod kills;
 mod power;
 
@@ -22,5 +23,13 @@ impl std::fmt::Debug for Trial {
     }
 }
 
-pub const ALL: &[&Trial] =
-    &[&kills::SERVER, &kills::CLIENT, &power::CUTS, &power::FIRST, &power::CONTROL, &failing::SYNCS, &failing::WRITES];
+pub const ALL: &[&Trial] = &[
+    &kills::SERVER,
+    &kills::CLIENT,
+    &power::CUTS,
+    &power::FIRST,
+    &power::CONTROL,
+    &failing::SYNCS,
+    &failing::WRITES,
+    &full::FULL,
+];
