@@ -127,7 +127,8 @@ fn measure(
         let round = round(system)?;
         let Shape { p50, p99, .. } = if system.answers() { round.outcome } else { round.delivery };
         let [p50, p99, sync, disk] = [p50, p99, round.sync.p50, round.disk.p99].map(|time| Unit::Time.show(time));
-        progress(format_args!("  p50 {p50}, p99 {p99}, fdatasync p50 {sync}, disk alone p99 {disk}"));
+        let disk = if round.disk.p99 > 0.0 { format!(", disk alone p99 {disk}") } else { String::new() };
+        progress(format_args!("  p50 {p50}, p99 {p99}, fdatasync p50 {sync}{disk}"));
         Ok(round)
     })?;
     for (system, rounds) in series.systems() {
