@@ -109,6 +109,7 @@ fn full_span(connection: &Connection, mailbox: MailboxId, seq: Seq) -> Result<Sp
     let is_there = |span: &Span| (span.first()..=span.last).contains(&seq);
     found.filter(is_there).ok_or_else(|| unexpected(format!("entry {seq} of mailbox {} is missing", mailbox.0)))
 }
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
