@@ -31,6 +31,9 @@ struct MessageLine<'a> {
     body: &'a str,
     sent_at: String,
     accepted_at: Option<String>,
+    /// Nothing but this is left of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    damaged: bool,
 }
 
 #[derive(Serialize)]
@@ -103,7 +106,7 @@ impl<'a> Printer<'a> {
     }
 
     pub fn letter(&self, letter: &Letter) -> Result<(), Failure> {
-        let Letter { from, to, subject, body, sent_at, accepted_at, .. } = letter;
+        let Letter { from, to, subject, body, sent_at, accepted_at, damaged, .. } = letter;
         if self.json {
             return self.object(&MessageLine {
                 id: letter.id.to_string(),
@@ -115,7 +118,12 @@ impl<'a> Printer<'a> {
                 body,
                 sent_at: rfc3339(*sent_at),
                 accepted_at: Some(rfc3339(*accepted_at)),
+                damaged: *damaged,
             });
+        }
+        if *damaged {
+            let [subject, body] = ["damaged-subject", "damaged-body"].map(|key| self.texts.get(key));
+            return self.message(*accepted_at, from, to, &subject, &body);
         }
         self.message(*accepted_at, from, to, subject, body)
     }
@@ -127,7 +135,8 @@ impl<'a> Printer<'a> {
         if self.json {
             let (id, sent_at) = (id.to_string(), rfc3339(*sent_at));
             let (mailbox, seq, accepted_at) = (None, None, None);
-            return self.object(&MessageLine { id, mailbox, seq, from, to, subject, body, sent_at, accepted_at });
+            let damaged = false;
+            return self.object(&MessageLine { id, mailbox, seq, from, to, subject, body, sent_at, accepted_at, damaged });
         }
         self.message(*sent_at, from, &to.join(", "), subject, body)
     }

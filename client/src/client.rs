@@ -226,6 +226,13 @@ impl Driver {
             }
             Output::Send(bytes) => self.outgoing.extend(bytes),
             Output::Disconnect => *line = Line::default(),
+            Output::Reload => {
+                *line = Line::default();
+                match new_engine(&self.profile, &self.archive, &self.options) {
+                    Ok(engine) => self.engine = engine,
+                    Err(error) => self.engine.hold(Problem::Disk(error), now()),
+                }
+            }
             Output::Keep(_) | Output::Tell(_) => {}
         }
     }

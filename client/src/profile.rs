@@ -136,16 +136,21 @@ fn home() -> Result<PathBuf, ProfileError> {
     }
 }
 
-/// The random bytes in a file, made on first use. A file of another length is damaged and never replaced: with the key
-/// the person would be lost.
+/// The random bytes in a file, made on first use, with a sum (CRC-32, little endian) behind them: changed bits would be somebody
+/// else. A damaged file is never replaced: with the key the person would be lost.
 fn secret<const N: usize>(path: &Path) -> Result<[u8; N], ProfileError> {
     let damaged = |reason: String| ProfileError::Damaged { path: path.to_owned(), reason };
     match fs::read(path).map(Zeroizing::new) {
-        Ok(bytes) => bytes.as_slice().try_into().map_err(|_| damaged(format!("{} bytes", bytes.len()))),
+        Ok(bytes) => {
+            let secret = bytes.split_last_chunk().filter(|(secret, sum)| crc32fast::hash(secret) == u32::from_le_bytes(**sum));
+            let secret = secret.and_then(|(secret, _)| secret.try_into().ok());
+            secret.ok_or_else(|| damaged("it is not what was written".to_owned()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut bytes = [0; N];
             getrandom::fill(&mut bytes).map_err(|error| damaged(error.to_string()))?;
-            write_whole(path, &bytes).map_err(|error| ProfileError::Unwritable { path: path.to_owned(), error })?;
+            let whole = Zeroizing::new([&bytes[..], &crc32fast::hash(&bytes).to_le_bytes()].concat());
+            write_whole(path, &whole).map_err(|error| ProfileError::Unwritable { path: path.to_owned(), error })?;
             Ok(bytes)
         }
         Err(error) => Err(damaged(error.to_string())),
@@ -205,9 +210,20 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         drop(Profile::open_in(home.path(), Some("ana")).unwrap());
         let key = home.path().join("ana").join(KEY);
-        fs::write(&key, "short").unwrap();
-        assert!(matches!(Profile::open_in(home.path(), Some("ana")), Err(ProfileError::Damaged { .. })));
-        assert_eq!(fs::read_to_string(&key).unwrap(), "short");
+        let whole = fs::read(&key).unwrap();
+        let flipped = |bit: usize| {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        };
+        let shorter = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for wrong in (0..whole.len() * 8).map(flipped).chain(shorter).chain([[&whole[..], b"x"].concat()]) {
+            fs::write(&key, &wrong).unwrap();
+            assert!(matches!(Profile::open_in(home.path(), Some("ana")), Err(ProfileError::Damaged { .. })));
+            assert_eq!(fs::read(&key).unwrap(), wrong);
+        }
+        fs::write(&key, &whole).unwrap();
+        assert!(Profile::open_in(home.path(), Some("ana")).is_ok());
     }
 
     #[test]

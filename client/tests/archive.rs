@@ -272,3 +272,91 @@ fn another_programs_file_is_left_alone() {
     let tables = rusqlite::Connection::open(&path).unwrap().query_row(sql, [], |row| row.get(0));
     assert_eq!(tables, Ok("recipe".to_owned()));
 }
+
+#[test]
+fn what_the_servers_disk_has_damaged_is_shown_as_lost_and_its_author_can_send_it_again() {
+    let mut shelf = Fixture::new();
+    assert_eq!(shelf.receive(1, Entry::Damaged { number: Some(7) }).len(), 1);
+    shelf.receive(2, Entry::Damaged { number: None });
+    let letters = shelf.reader().letters(Shelf::Inbox).unwrap();
+    let shown: Vec<_> = letters.iter().map(|letter| (letter.from.as_str(), letter.number, letter.damaged)).collect();
+    assert_eq!(shown, [("Usuario7", Some(7), true), ("?", None, true)]);
+    assert!(shelf.reader().summaries(Shelf::Inbox).unwrap().iter().all(|summary| summary.damaged && !summary.read));
+    assert_eq!(shelf.receive(3, Entry::Damaged { number: None }).len(), 1);
+
+    let (one, two, three) = (shelf.compose(1, "Usuario1"), shelf.compose(2, "Usuario1"), shelf.compose(3, "Usuario1"));
+    let damaged = |seq| Entry::Receipt(Receipt::Damaged { mailbox: OTHERS, seq, at: Timestamp(9) });
+    let lost = State::Refused { reason: "damaged".into() };
+    shelf.answer(one, &[accepted(4)]);
+    shelf.receive(4, damaged(4));
+    assert_eq!(shelf.states(one), [lost.clone()]);
+    shelf.receive(5, damaged(5));
+    shelf.answer(two, &[accepted(5)]);
+    assert_eq!(shelf.states(two), [lost], "also where it is heard of before the answer");
+    shelf.answer(three, &[accepted(6)]);
+    shelf.receive(6, delivered(6, 100));
+    shelf.receive(7, damaged(6));
+    assert!(matches!(shelf.states(three)[0], State::Delivered { .. }), "what has arrived is not lost");
+}
+
+/// What [`Fixture::answer`] does, for an attempt with this counter.
+fn attempt(shelf: &mut Fixture, message: MessageId, counter: u64, seq: u64) {
+    shelf.archive.apply(&[Change::Attempted { message, counter }]).unwrap();
+    shelf.answer(message, &[accepted(seq)]);
+}
+
+#[test]
+fn what_a_backup_has_not_and_nobody_is_known_to_have_is_sent_again() {
+    let mut shelf = Fixture::new();
+    let ids: Vec<MessageId> = (1..=4).map(|id| shelf.compose(id, "Usuario1")).collect();
+    for (counter, id) in (1..).zip(&ids[..3]) {
+        attempt(&mut shelf, *id, counter, counter + 10);
+    }
+    shelf.receive(1, letter(50));
+    shelf.receive(2, delivered(12, 100));
+    shelf.archive.apply(&[Change::Opened { row: shelf.reader().rows(Shelf::Inbox, 0).unwrap()[0] }]).unwrap();
+    assert_eq!(shelf.archive.load().unwrap().to_tell, [1]);
+
+    // The backup knows the first submission only.
+    let (epoch, rooms) = (Epoch([2; 16]), vec![]);
+    shelf
+        .archive
+        .apply(&[
+            Change::ServerRestored { last_counter: 1 },
+            Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms },
+        ])
+        .unwrap();
+    let saved = shelf.archive.load().unwrap();
+    let open: Vec<MessageId> = saved.outbox.iter().map(|open| open.message.id).collect();
+    assert_eq!(open, [ids[2], ids[3]], "in the order of writing");
+    assert!(saved.outbox.iter().all(|open| open.counter.is_none() && open.targets == [0]));
+    assert!(saved.to_tell.is_empty(), "the place of what was opened is somebody else's now");
+    assert_eq!(shelf.states(ids[0]), [State::Delivered { seq: 11, at: Timestamp(100) }], "which the backup has");
+    assert!(matches!(shelf.states(ids[1])[0], State::Delivered { .. }), "it has arrived");
+    assert_eq!(shelf.states(ids[2]), [State::Queued { waiting: None }]);
+
+    // Another message has the place now that the second had; news of it are not news of the second.
+    shelf.receive(1, read(12, 300));
+    assert!(matches!(shelf.states(ids[1])[0], State::Delivered { .. }));
+    attempt(&mut shelf, ids[2], 5, 12);
+    assert_eq!(shelf.states(ids[2]), [State::Read { seq: 12, at: Timestamp(300) }]);
+    // What comes again is known, and has its new place.
+    shelf.receive(2, letter(50));
+    assert_eq!(shelf.reader().letters(Shelf::Inbox).unwrap().len(), 1);
+    assert_eq!(shelf.archive.load().unwrap().to_tell, [2]);
+}
+
+#[test]
+fn what_a_backup_has_not_is_sent_again_to_those_alone_who_may_not_have_it() {
+    let mut shelf = Fixture::new();
+    let id = shelf.compose(1, "Usuario1, Usuario2, Usuario3");
+    shelf.archive.apply(&[Change::Attempted { message: id, counter: 9 }]).unwrap();
+    let outcomes = vec![(0, accepted(1)), (1, Outcome::Accepted { mailbox: MailboxId(3), seq: 1 })];
+    let answered =
+        Change::Answered { message: id, outcomes: [outcomes, vec![(2, Outcome::MailboxFull)]].concat(), open: vec![2], not_before: Timestamp(0) };
+    shelf.archive.apply(&[answered]).unwrap();
+    shelf.receive(1, delivered(1, 100));
+    shelf.archive.apply(&[Change::ServerRestored { last_counter: 8 }]).unwrap();
+    let saved = shelf.archive.load().unwrap();
+    assert_eq!(saved.outbox[0].targets, [1, 2]);
+}

@@ -126,6 +126,9 @@ pub enum Entry {
     },
     /// What became of messages that this mailbox's person wrote.
     Receipt(Receipt),
+    /// What stood here was damaged on the server's disk. `number` is that of its author, as in a message, where that is known
+    /// still; the author was told.
+    Damaged { number: Option<u64> },
 }
 
 /// An [`Entry`] whose parts belong to others, to be written without copying them. Its bytes are those of the entry.
@@ -133,6 +136,7 @@ pub enum Entry {
 pub enum EntryRef<'a> {
     Message { from: &'a Name, number: Option<u64>, accepted_at: Timestamp, message: &'a Message },
     Receipt(&'a Receipt),
+    Damaged { number: Option<u64> },
 }
 
 /// News of messages that somebody wrote, for their author.
@@ -142,6 +146,8 @@ pub enum Receipt {
     Delivered { mailbox: MailboxId, seq: Seq, at: Timestamp },
     /// The recipient has opened this message.
     Read { mailbox: MailboxId, seq: Seq, at: Timestamp },
+    /// This message was damaged on the server's disk before the recipient had it, and is not coming.
+    Damaged { mailbox: MailboxId, seq: Seq, at: Timestamp },
 }
 
 /// What is wrong with a [`Content`] that somebody wants to send.
@@ -253,6 +259,7 @@ mod tests {
         for receipt in [
             Receipt::Delivered { mailbox: MailboxId(3), seq: 300, at: Timestamp(-5) },
             Receipt::Read { mailbox: MailboxId(70_000), seq: 1, at: Timestamp(5) },
+            Receipt::Damaged { mailbox: MailboxId(5), seq: 2, at: Timestamp(0) },
         ] {
             assert_eq!(codec::encode(&EntryRef::Receipt(&receipt)), codec::encode(&Entry::Receipt(receipt)));
         }

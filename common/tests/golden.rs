@@ -153,6 +153,11 @@ fn server_frames() {
     let receipt = |receipt| ServerFrame::Delivery { mailbox: MailboxId(2), seq: 14, entry: Entry::Receipt(receipt) };
     check(receipt(delivered), "02020e0100040602");
     check(receipt(read), "02020e0101040602");
+    check(receipt(Receipt::Damaged { mailbox: MailboxId(4), seq: 6, at: Timestamp(1) }), "02020e0102040602");
+    let damaged = |number| ServerFrame::Delivery { mailbox: MailboxId(2), seq: 15, entry: Entry::Damaged { number } };
+    check(damaged(Some(3)), "02020f020103");
+    check(damaged(None), "02020f0200");
+    assert_eq!(codec::encode(&malote_common::EntryRef::Damaged { number: Some(3) }), codec::encode(&Entry::Damaged { number: Some(3) }));
     let person = Person { number: 1, name: Name::given(1), connected: true };
     check(ServerFrame::People { people: vec![person.clone()], more: true }, "030101085573756172696f310101");
     check(ServerFrame::Presence { people: vec![person.clone()] }, "040101085573756172696f3101");

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use malote_common::{fingerprint::Fingerprint, hello};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use zeroize::Zeroizing;
+
+/// The files in the data directory.
+pub const FILES: [&str; 2] = [KEY, CERTIFICATE];
 
 const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
@@ -43,9 +47,15 @@ impl Identity {
         if !certificate_path.exists() {
             make(&certificate_path, &key_path)?;
         }
-        let certificate = CertificateDer::from_pem_slice(&fs::read(&certificate_path)?)
+        Identity::read(directory)
+    }
+
+    /// Reads the key that is there.
+    pub fn read(directory: &Path) -> Result<Identity, IdentityError> {
+        let (certificate_path, key_path) = (directory.join(CERTIFICATE), directory.join(KEY));
+        let certificate = CertificateDer::from_pem_slice(&read_checked(&certificate_path)?)
             .map_err(|error| unusable(&certificate_path, error))?;
-        let key = PrivateKeyDer::from_pem_slice(&fs::read(&key_path)?).map_err(|error| unusable(&key_path, error))?;
+        let key = PrivateKeyDer::from_pem_slice(&read_checked(&key_path)?).map_err(|error| unusable(&key_path, error))?;
         let key_pair = rcgen::KeyPair::try_from(&key).map_err(|error| unusable(&key_path, error))?;
         let fingerprint = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key_pair));
         Ok(Identity { certificate, key, fingerprint })
@@ -106,11 +116,29 @@ fn make(certificate_path: &Path, key_path: &Path) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// Writes a file so that a crash leaves all of it or nothing.
+/// What stands before the sum in the last line of our own files. Readers of PEM pass over what is outside of its blocks
+/// (RFC 7468, 2).
+const SUM: &str = "CRC-32: ";
+
+/// Reads a file that [`write_private`] has written. One in which a bit has changed would be another key, or none that any client
+/// could use.
+fn read_checked(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let bytes = Zeroizing::new(fs::read(path)?);
+    let is_whole = std::str::from_utf8(&bytes).ok().and_then(|text| text.rsplit_once(SUM)).is_some_and(|(text, sum)| {
+        sum == format!("{:08x}\n", crc32fast::hash(text.as_bytes()))
+    });
+    match is_whole {
+        true => Ok(bytes),
+        false => Err(unusable(path, "it is not what was written")),
+    }
+}
+
+/// Writes a file so that a crash leaves all of it or nothing, with a sum in its last line.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(text.as_bytes())?;
+    file.write_all(format!("{SUM}{:08x}\n", crc32fast::hash(text.as_bytes())).as_bytes())?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     match path.parent() {

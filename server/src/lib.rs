@@ -9,6 +9,7 @@ pub mod config;
 mod connection;
 mod identity;
 mod listener;
+pub mod maintenance;
 pub mod post_office;
 pub mod rate;
 pub mod session;
@@ -64,6 +65,9 @@ pub enum StartError {
     DataUnwritable { path: PathBuf, error: io::Error },
     #[error("{} is in use by another server", path.display())]
     DataLocked { path: PathBuf },
+    /// For a copy, which never takes the place of anything.
+    #[error("there is something in {} already", path.display())]
+    DataPresent { path: PathBuf },
     #[error("the store in {} cannot be opened: {reason}", path.display())]
     Store { path: PathBuf, reason: String },
     #[error("the key in {} cannot be used: {reason}", path.display())]

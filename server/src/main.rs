@@ -3,19 +3,21 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use malote_common::limits;
 use malote_server::config::{Config, ConfigFile, LogFormat, WebAddress, WebConfig, listen_address, web_address};
-use malote_server::{RunError, Server, StartError};
+use malote_server::{RunError, Server, StartError, maintenance};
 use malote_texts::{Language, Texts, clap::translated};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(name = "malote-server", version)]
 struct Flags {
+    #[command(subcommand)]
+    work: Option<Work>,
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<SocketAddr>,
     #[arg(long)]
@@ -28,18 +30,32 @@ struct Flags {
     web_key: Option<PathBuf>,
     #[arg(long)]
     web_visitors: bool,
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_clients: Option<u32>,
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
     #[arg(long)]
     plaintext: bool,
-    #[arg(long, value_name = "pt-BR|en")]
+    #[arg(long, value_name = "pt-BR|en", global = true)]
     lang: Option<Language>,
+}
+
+/// What there is to do beside serving.
+#[derive(Debug, Subcommand)]
+enum Work {
+    Check,
+    Backup {
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+    Restore {
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,7 +63,7 @@ fn main() -> ExitCode {
     let texts = Texts::new(Language::from_arguments(&arguments));
     let matches = translated(Flags::command(), "server", &texts).get_matches_from(arguments);
     let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match serve(flags, &texts) {
+    match run(flags, &texts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             eprintln!("{sentence}");
@@ -56,8 +72,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves to the end. The error is a sentence for the person who started it.
-fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
+/// Does what was asked for. The error is a sentence for the person who did.
+fn run(flags: Flags, texts: &Texts) -> Result<(), String> {
     let file = match &flags.config {
         None => ConfigFile::default(),
         Some(path) => read_config(path).map_err(|reason| {
@@ -65,11 +81,40 @@ fn serve(flags: Flags, texts: &Texts) -> Result<(), String> {
         })?,
     };
     start_log(flags.log_format.or(file.log_format).unwrap_or_default());
+    let data = flags.data.clone().or_else(|| file.data.clone()).or_else(malote_server::default_data_directory);
+    let data = data.ok_or_else(|| texts.get("server-no-data-directory"))?;
+    match &flags.work {
+        Some(work) => look_after(&data, work, texts),
+        None => serve(flags, file, data, texts),
+    }
+}
+
+/// Checks or copies the data directory, and tells what is in it.
+fn look_after(data: &Path, work: &Work, texts: &Texts) -> Result<(), String> {
+    let (key, place, inspected) = match work {
+        Work::Check => ("server-checked", data, maintenance::check(data)),
+        Work::Backup { to } => ("server-backed-up", to.as_path(), maintenance::back_up(data, to)),
+        Work::Restore { from } => ("server-restored", data, maintenance::restore(from, data)),
+    };
+    let found = inspected.map_err(|error| explain_start(&error, texts))?;
+    let count = |number: u64| number.to_string().into();
+    let counted = [("path", show(place)), ("people", count(found.people)), ("rooms", count(found.rooms))];
+    println!("{}", texts.with(key, &[&counted[..], &[("entries", count(found.entries))]].concat()));
+    if found.set_aside > 0 {
+        println!("{}", texts.with("server-set-aside", &[("count", count(found.set_aside))]));
+    }
+    match found.damaged.len() as u64 {
+        0 => Ok(()),
+        damaged => Err(texts.with("server-found-damaged", &[("count", count(damaged))])),
+    }
+}
+
+/// Serves to the end.
+fn serve(flags: Flags, file: ConfigFile, data: PathBuf, texts: &Texts) -> Result<(), String> {
     let web = web_config(&flags, &file, texts)?;
-    let data = flags.data.or(file.data).or_else(malote_server::default_data_directory);
     let config = Config {
         listen: listen_address(flags.listen.or(file.listen), flags.lan || file.lan.unwrap_or(false)),
-        data: data.ok_or_else(|| texts.get("server-no-data-directory"))?,
+        data,
         max_clients: flags.max_clients.map(|n| n as usize).or(file.max_clients).unwrap_or(limits::MAX_CLIENTS),
         rate: file.rate.unwrap_or_default(),
         plaintext: flags.plaintext,
@@ -158,6 +203,7 @@ fn explain_start(error: &StartError, texts: &Texts) -> String {
             texts.with("server-data-unwritable", &[("path", show(path)), ("reason", error.to_string().into())])
         }
         StartError::DataLocked { path } => texts.with("server-data-locked", &[("path", show(path))]),
+        StartError::DataPresent { path } => texts.with("server-data-present", &[("path", show(path))]),
         StartError::Store { path, reason } => {
             texts.with("server-store-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
         }
@@ -174,6 +220,6 @@ fn explain_end(error: &RunError, texts: &Texts) -> String {
     texts.with("server-store-failed", &[("reason", error.to_string().into())])
 }
 
-fn show(path: &std::path::Path) -> malote_texts::Value<'static> {
+fn show(path: &Path) -> malote_texts::Value<'static> {
     path.display().to_string().into()
 }

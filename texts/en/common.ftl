@@ -1,6 +1,8 @@
 # What all of Malote's programs say.
 
 no-subject = No subject
+damaged-subject = Damaged message
+damaged-body = The server's disk has damaged this message, and what it said is lost. Its author was told, if it is still known who that was, and can send it again. Tell whoever looks after the server: its disk needs to be checked.
 
 # Recipients
 recipient-empty = Write whom the message is for, for example Usuario1.
@@ -48,6 +50,7 @@ refused-unknown_recipient = there is nobody, and no room, of that name
 refused-not_a_member = only those who are in the room can write to it
 refused-too_large = it is too large for this server
 refused-invalid = the server did not take the request
+refused-damaged = the server's disk damaged it before it arrived; if it still matters, send it again
 refused-expired = it could not be sent within 14 days
 refused-server_replaced = it was written for the server that was there before; write it again if it still holds
 waiting-mailbox_full = the recipient's mailbox is full; it will be tried again soon

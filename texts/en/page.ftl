@@ -6,6 +6,8 @@ page-who = You are { $name }
 page-who-given = You are { $name } ({ $given })
 page-recipients-more = { $first } and { $count } more
 page-no-subject = No subject
+page-damaged-subject = Damaged message
+page-damaged-body = The server's disk has damaged this message, and what it said is lost. Its author was told, if it is still known who that was, and can send it again. Tell whoever looks after the server: its disk needs to be checked.
 page-damaged = The content of this message cannot be read.
 
 # Places
@@ -132,6 +134,7 @@ page-refused-unknown-recipient = there is nobody, and no room, of that name
 page-refused-not-a-member = only those in the room can write to it
 page-refused-too-large = too large for this server
 page-refused-invalid = the server did not accept the request
+page-refused-damaged = the server's disk damaged it before it arrived; if it still matters, send it again
 page-refused-expired = could not be sent within 14 days
 page-waiting-mailbox-full = the recipient's mailbox is full; trying again soon
 page-waiting-server-full = the server's disk is full; trying again soon

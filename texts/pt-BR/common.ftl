@@ -1,6 +1,8 @@
 # O que todos os programas do Malote dizem.
 
 no-subject = Sem Assunto
+damaged-subject = Mensagem danificada
+damaged-body = O disco do servidor danificou esta mensagem, e o que ela dizia se perdeu. Quem a escreveu foi avisado, se ainda se sabe quem foi, e pode enviá-la de novo. Avise quem cuida do servidor: o disco precisa ser conferido.
 
 # Destinatários
 recipient-empty = Escreva para quem é a mensagem, por exemplo Usuario1.
@@ -48,6 +50,7 @@ refused-unknown_recipient = não há ninguém, nem sala, com esse nome
 refused-not_a_member = só quem está na sala pode escrever nela
 refused-too_large = é grande demais para este servidor
 refused-invalid = o servidor não aceitou o pedido
+refused-damaged = o disco do servidor a danificou antes que chegasse; se ainda vale, envie de novo
 refused-expired = não foi possível enviá-la em 14 dias
 refused-server_replaced = foi escrita para o servidor que havia antes; se ainda vale, escreva de novo
 waiting-mailbox_full = a caixa do destinatário está cheia; nova tentativa em breve

@@ -6,6 +6,8 @@ page-who = Você é { $name }
 page-who-given = Você é { $name } ({ $given })
 page-recipients-more = { $first } e mais { $count }
 page-no-subject = Sem Assunto
+page-damaged-subject = Mensagem danificada
+page-damaged-body = O disco do servidor danificou esta mensagem, e o que ela dizia se perdeu. Quem a escreveu foi avisado, se ainda se sabe quem foi, e pode enviá-la de novo. Avise quem cuida do servidor: o disco precisa ser conferido.
 page-damaged = Não foi possível ler o conteúdo desta mensagem.
 
 # Lugares
@@ -132,6 +134,7 @@ page-refused-unknown-recipient = não há ninguém, nem sala, com esse nome
 page-refused-not-a-member = só quem está na sala pode escrever nela
 page-refused-too-large = é grande demais para este servidor
 page-refused-invalid = o servidor não aceitou o pedido
+page-refused-damaged = o disco do servidor a danificou antes que chegasse; se ainda vale, envie de novo
 page-refused-expired = não foi possível enviá-la em 14 dias
 page-waiting-mailbox-full = a caixa do destinatário está cheia; nova tentativa em breve
 page-waiting-server-full = o disco do servidor está cheio; nova tentativa em breve

@@ -302,7 +302,7 @@ fn author_and_body(entry: &[u8]) -> Option<(String, String)> {
             let content: Content = codec::decode(&message.content).expect("a message's content");
             Some((from.to_string(), content.body))
         }
-        Entry::Receipt(_) => None,
+        Entry::Receipt(_) | Entry::Damaged { .. } => None,
     }
 }
 

@@ -31,6 +31,7 @@ impl Batch<'_> {
                 )?;
                 self.in_rooms(rooms)
             }
+            Change::ServerRestored { last_counter } => self.server_restored(*last_counter),
             Change::Entered(membership) => self.entered(membership),
             Change::Left { mailbox } => self.left(*mailbox),
             Change::Named(name) => {
@@ -150,7 +151,9 @@ impl Batch<'_> {
     /// Notes where a message was accepted, and what is known of that place already.
     fn accepted(&self, row: i64, position: u8, mailbox: MailboxId, seq: Seq) -> rusqlite::Result<()> {
         self.run(
-            "UPDATE recipient SET state = 1, reason = NULL, mailbox = ?1, seq = ?2 WHERE sent = ?3 AND position = ?4",
+            "UPDATE recipient SET state = 1, reason = NULL, mailbox = ?1, seq = ?2,
+                 counter = (SELECT counter FROM outbox WHERE outbox.sent = ?3)
+             WHERE sent = ?3 AND position = ?4",
             params![number(mailbox.0), number(seq), row, position],
         )?;
         self.run(
@@ -163,6 +166,12 @@ impl Batch<'_> {
             "UPDATE recipient SET state = 3, at = was_read.at FROM was_read
              WHERE sent = ?1 AND position = ?2 AND was_read.server = ?3
                AND was_read.mailbox = recipient.mailbox AND was_read.seq = recipient.seq",
+            params![row, position, self.server],
+        )?;
+        self.run(
+            "UPDATE recipient SET state = 4, reason = 'damaged' FROM was_damaged
+             WHERE sent = ?1 AND position = ?2 AND state = 1 AND was_damaged.server = ?3
+               AND was_damaged.mailbox = recipient.mailbox AND was_damaged.seq = recipient.seq",
             params![row, position, self.server],
         )?;
         Ok(())

@@ -6,6 +6,7 @@
 mod apply;
 mod reader;
 mod receive;
+mod restored;
 mod rooms;
 mod search;
 mod servers;
@@ -64,6 +65,9 @@ pub enum Change {
     /// The server told who we are, and which rooms we are in. With another epoch than before, everything that a mailbox
     /// has is to be read again.
     Welcomed { name: Name, number: u64, mailbox: MailboxId, epoch: Epoch, rooms: Vec<Membership> },
+    /// The server was brought back from a backup that has our submissions up to this counter. What it has not is to be sent
+    /// again, unless its recipients have it already; what was known of places in its mailboxes is not true any more.
+    ServerRestored { last_counter: u64 },
     /// We are in this room now.
     Entered(Membership),
     /// We are not in this room any more.
@@ -173,6 +177,8 @@ pub struct Summary {
     pub beginning: String,
     pub accepted_at: Timestamp,
     pub read: bool,
+    /// The server's disk has damaged it: nothing of it is known but perhaps its sender.
+    pub damaged: bool,
 }
 
 /// A received message, whole.
@@ -195,6 +201,8 @@ pub struct Letter {
     pub sent_at: Timestamp,
     pub accepted_at: Timestamp,
     pub read: bool,
+    /// The server's disk has damaged it: nothing of it is known but perhaps its sender.
+    pub damaged: bool,
 }
 
 /// A message that was sent.
@@ -233,7 +241,7 @@ pub enum State {
         seq: Seq,
         at: Timestamp,
     },
-    /// With the outcome's code, or `expired`.
+    /// With the outcome's code, `expired` or `damaged`.
     Refused {
         reason: String,
     },
@@ -393,7 +401,7 @@ impl Archive {
             saved.outbox.push(self.open_message(row)?);
         }
         let mut statement =
-            self.connection.prepare("SELECT seq FROM received WHERE server = ? AND read = 1 ORDER BY seq")?;
+            self.connection.prepare("SELECT seq FROM received WHERE server = ? AND read = 1 AND seq > 0 ORDER BY seq")?;
         saved.to_tell =
             statement.query_map([self.server], |row| Ok(row.get::<_, i64>(0)? as u64))?.collect::<Result<_, _>>()?;
         let quiet: Option<String> = self

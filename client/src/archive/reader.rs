@@ -216,10 +216,10 @@ impl Reader {
 }
 
 const LETTERS: &str = "SELECT id, message, mailbox, seq, sender, recipients, subject, body, in_reply_to, sent_at,
-                       accepted_at, read, number, mine, place";
+                       accepted_at, read, number, mine, place, damaged";
 
 /// What a list shows of a message, but for the beginning of its body.
-pub const SUMMARY_COLUMNS: &str = "id, sender, subject, accepted_at, read, mailbox, number, mine, place";
+pub const SUMMARY_COLUMNS: &str = "id, sender, subject, accepted_at, read, mailbox, number, mine, place, damaged";
 
 /// A list needs no more than 200 characters of a body.
 fn summaries() -> String {
@@ -245,7 +245,8 @@ pub fn summary(row: &Row) -> rusqlite::Result<Summary> {
         number: row.get::<_, Option<i64>>(6)?.map(|number| number as u64),
         mine: row.get::<_, i64>(7)? != 0,
         place: place(row.get(8)?),
-        beginning: row.get(9)?,
+        damaged: row.get::<_, i64>(9)? != 0,
+        beginning: row.get(10)?,
     })
 }
 
@@ -266,5 +267,6 @@ fn letter(row: &Row) -> rusqlite::Result<Letter> {
         number: row.get::<_, Option<i64>>(12)?.map(|number| number as u64),
         mine: row.get::<_, i64>(13)? != 0,
         place: place(row.get(14)?),
+        damaged: row.get::<_, i64>(15)? != 0,
     })
 }

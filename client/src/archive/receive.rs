@@ -1,10 +1,25 @@
 //! What comes: the entries of mailboxes, and what opening them leaves behind.
 
-use malote_common::{Content, Entry, MailboxId, MessageId, Name, Receipt, Seq, codec};
+use std::time::SystemTime;
+
+use malote_common::{Content, Entry, MailboxId, MessageId, Name, Receipt, Seq, Timestamp, codec};
 use rusqlite::params;
 
 use super::apply::{Batch, addresses, number};
 use super::{News, QUIET};
+
+/// Who sent what is so damaged that nobody knows.
+const UNKNOWN_SENDER: &str = "?";
+
+/// In the place of the identity of a message that was damaged: one for each place, the same whenever it comes.
+fn damaged_id(mailbox: MailboxId, seq: Seq) -> MessageId {
+    let mut id = [0xda; 16];
+    let (place, number) = id.split_at_mut(8);
+    // The first byte of a mailbox's number is not used by any server.
+    place[1..].copy_from_slice(&mailbox.0.to_be_bytes()[1..]);
+    number.copy_from_slice(&seq.to_be_bytes());
+    MessageId(id)
+}
 
 impl Batch<'_> {
     pub fn received(&mut self, mailbox: MailboxId, seq: Seq, entry: &Entry) -> rusqlite::Result<()> {
@@ -43,7 +58,13 @@ impl Batch<'_> {
                         self.is_mail(place, mine, message.id)?
                     ],
                 )?;
-                if inserted > 0 {
+                if inserted == 0 {
+                    // We have it under another number: its author sent it twice, or the server was brought back from a backup.
+                    self.run(
+                        "UPDATE received SET seq = ? WHERE server = ? AND mailbox = ? AND message = ?",
+                        params![number(seq), self.server, number(mailbox.0), &message.id.0[..]],
+                    )?;
+                } else {
                     let row = self.tx.last_insert_rowid();
                     self.index(row, &[from.as_str(), &recipients, &content.subject, &content.body])?;
                     self.news.push(News::Received(row));
@@ -53,10 +74,43 @@ impl Batch<'_> {
                 }
             }
             Entry::Receipt(receipt) => self.receipt(receipt)?,
+            Entry::Damaged { number } => self.damaged(mailbox, seq, *number)?,
         }
         let at = params![number(seq), self.server, number(mailbox.0)];
         if self.run("UPDATE server SET last_seq = ? WHERE id = ? AND mailbox = ?", at)? == 0 {
             self.run("UPDATE room SET last_seq = ? WHERE server = ? AND mailbox = ?", at)?;
+        }
+        Ok(())
+    }
+
+    /// Something that the server's disk has damaged: all there is to show is that there was something.
+    fn damaged(&mut self, mailbox: MailboxId, seq: Seq, author: Option<u64>) -> rusqlite::Result<()> {
+        let (place, _) = self.place(mailbox)?;
+        let id = damaged_id(mailbox, seq);
+        let sender = author.map_or_else(|| UNKNOWN_SENDER.to_owned(), |number| Name::given(number).to_string());
+        let now = Timestamp::from_system(SystemTime::now()).0;
+        let inserted = self.run(
+            "INSERT INTO received
+             (id, server, message, mailbox, seq, place, sender, number, mine, recipients, subject, body, sent_at, accepted_at,
+              damaged, inbox)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, '', '', '', ?9, ?9, 1, ?10) ON CONFLICT DO NOTHING",
+            params![
+                self.next_row()?,
+                self.server,
+                &id.0[..],
+                number(mailbox.0),
+                number(seq),
+                place,
+                sender,
+                author.map(number),
+                now,
+                self.is_mail(place, false, id)?
+            ],
+        )?;
+        if inserted > 0 {
+            let row = self.tx.last_insert_rowid();
+            self.index(row, &[&sender])?;
+            self.news.push(News::Received(row));
         }
         Ok(())
     }
@@ -132,6 +186,18 @@ impl Batch<'_> {
                      WHERE mailbox = ?2 AND seq = ?3 AND state < 3
                        AND sent IN (SELECT id FROM sent WHERE server = ?4)",
                     params![at.0, number(mailbox.0), number(*seq), self.server],
+                )?
+            }
+            Receipt::Damaged { mailbox, seq, .. } => {
+                self.run(
+                    "INSERT OR IGNORE INTO was_damaged (server, mailbox, seq) VALUES (?, ?, ?)",
+                    params![self.server, number(mailbox.0), number(*seq)],
+                )?;
+                self.run(
+                    "UPDATE recipient SET state = 4, reason = 'damaged'
+                     WHERE mailbox = ?1 AND seq = ?2 AND state = 1
+                       AND sent IN (SELECT id FROM sent WHERE server = ?3)",
+                    params![number(mailbox.0), number(*seq), self.server],
                 )?
             }
         };

@@ -37,7 +37,7 @@ CREATE TABLE received (
     server      INTEGER NOT NULL REFERENCES server,
     message     BLOB NOT NULL,               -- the message's id
     mailbox     INTEGER NOT NULL,
-    seq         INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,            -- 0 where the server was brought back from a backup that has it not
     place       INTEGER NOT NULL,            -- 0 our own mailbox, 1 the room of everybody, 2 another room
     sender      TEXT NOT NULL,
     number      INTEGER,                     -- the sender's, as in UsuarioN; NULL for a visitor of the web listener
@@ -49,6 +49,7 @@ CREATE TABLE received (
     sent_at     INTEGER NOT NULL,
     accepted_at INTEGER NOT NULL,
     read        INTEGER NOT NULL DEFAULT 0,  -- 0 unread, 1 read and to be told, 2 read and told or to be kept quiet
+    damaged     INTEGER NOT NULL DEFAULT 0,  -- whether all that came is that the server's disk has damaged it
     cleared     INTEGER NOT NULL DEFAULT 0,  -- 0 in its list, otherwise which clearing took it out
     inbox       INTEGER NOT NULL,            -- whether it is mail: to us, or others' to everybody where it is not to us too
     UNIQUE (server, mailbox, message)
@@ -82,6 +83,7 @@ CREATE TABLE recipient (
     reason   TEXT,                           -- why it waits or was refused: an outcome's code
     mailbox  INTEGER,                        -- where it was accepted
     seq      INTEGER,
+    counter  INTEGER,                        -- of the attempt that was accepted
     at       INTEGER,                        -- when it was delivered or read
     PRIMARY KEY (sent, position)
 ) STRICT, WITHOUT ROWID;
@@ -115,6 +117,13 @@ CREATE TABLE was_read (
     mailbox INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     at      INTEGER NOT NULL,
+    PRIMARY KEY (server, mailbox, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE was_damaged (
+    server  INTEGER NOT NULL REFERENCES server,
+    mailbox INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
     PRIMARY KEY (server, mailbox, seq)
 ) STRICT, WITHOUT ROWID;
 

@@ -231,7 +231,7 @@ impl Reader {
                 let read = |row: &Row| {
                     let whole = summary(row)?;
                     let beginning = query.excerpt(&whole.beginning);
-                    Ok(Found::Received { summary: Summary { beginning, ..whole }, room: row.get(10)? })
+                    Ok(Found::Received { summary: Summary { beginning, ..whole }, room: row.get(11)? })
                 };
                 self.all(&sql, params![row, LOOKED_AT as i64], read)?.pop()
             }

@@ -322,6 +322,14 @@ impl Engine {
         let Welcome { name, number, mailbox, epoch, last_seq, last_counter, rooms, .. } = welcome;
         self.backoff.reset();
         self.link = Link::Up { heard_at: now.instant, pinged: false };
+        if self.saved.resume.is_some_and(|(_, known, _)| known != epoch) {
+            // It was brought back from a backup. What that changes is the archive's affair; we go on from there.
+            self.keep(Change::ServerRestored { last_counter });
+            self.keep(Change::Welcomed { name, number, mailbox, epoch, rooms });
+            self.outputs.push_back(Output::Reload);
+            self.link = Link::Down { retry_at: now.instant };
+            return;
+        }
         let after = match self.saved.resume {
             Some((known, known_epoch, seq)) if (known, known_epoch) == (mailbox, epoch) => seq,
             _ => 0,

@@ -193,6 +193,8 @@ pub enum Output {
     /// Send these bytes.
     Send(Vec<u8>),
     Disconnect,
+    /// Hang up, and begin anew with an engine that has what is on the disk.
+    Reload,
     /// Write this to the disk before doing anything that stands behind it.
     Keep(Change),
     Tell(Event),

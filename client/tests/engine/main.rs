@@ -10,9 +10,9 @@ use malote_client::engine::Output;
 use malote_client::{Command, Event, Problem, Status};
 use malote_common::codec::{self};
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
-use malote_common::{Address, Content, Entry, MailboxId, Outcome, Receipt, Submission, Timestamp, limits};
+use malote_common::{Address, Content, Entry, Epoch, MailboxId, Outcome, Receipt, Submission, Timestamp, limits};
 
-use table::{Table, frames};
+use table::{EPOCH, OWN, Table, frames};
 
 impl Table {
     fn online() -> Table {
@@ -275,4 +275,19 @@ fn a_profile_from_a_backup_uses_no_counter_again() {
     table.outputs();
     let sent = submissions(&table.connect(500));
     assert_eq!(sent.iter().map(|submission| submission.counter).collect::<Vec<_>>(), [501]);
+}
+
+#[test]
+fn with_a_server_from_a_backup_everything_begins_anew_from_the_disk() {
+    let mut table = Table::new(Saved { next_counter: 8, resume: Some((OWN, EPOCH, 5)), ..Saved::default() });
+    table.send("Usuario1");
+    table.outputs();
+    table.welcome.epoch = Epoch([9; 16]);
+    let outputs = table.connect(3);
+    assert!(matches!(outputs[0], Output::Keep(Change::ServerRestored { last_counter: 3 })), "{outputs:?}");
+    assert!(matches!(outputs[1], Output::Keep(Change::Welcomed { epoch: Epoch(new), .. }) if new == [9; 16]));
+    assert_eq!(outputs[2..], [Output::Reload], "nothing is said before the disk has it");
+    // The same epoch is the same life.
+    let mut table = Table::new(Saved { next_counter: 8, resume: Some((OWN, EPOCH, 5)), ..Saved::default() });
+    assert!(!table.connect(3).contains(&Output::Reload));
 }

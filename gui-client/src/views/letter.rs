@@ -19,18 +19,22 @@ pub fn show(ui: &mut Ui, model: &Model, view: &mut View) {
 }
 
 fn received(ui: &mut Ui, letter: &Letter, model: &Model, view: &mut View) {
-    head(ui, &letter.subject, Action::Reply, view);
+    let damaged = |key| letter.damaged.then(|| view.texts.get(key));
+    let (subject, notice) = (damaged("damaged-subject"), damaged("damaged-body"));
+    head(ui, subject.as_ref().unwrap_or(&letter.subject), Action::Reply, view);
     let palette = theme::palette(ui);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = theme::SMALL;
         let from = if letter.mine { view.texts.get("you") } else { model.author(&letter.from, letter.number) };
         ui.label(RichText::new(from).font(theme::bold_font()));
-        let to = format!("{} {}", view.texts.get("letter-to").to_lowercase(), text::harmless_line(&letter.to));
-        ui.label(RichText::new(to).color(palette.weak));
+        if !letter.to.is_empty() {
+            let to = format!("{} {}", view.texts.get("letter-to").to_lowercase(), text::harmless_line(&letter.to));
+            ui.label(RichText::new(to).color(palette.weak));
+        }
         let time = format!("· {}", view.clock.full(letter.accepted_at, view.texts));
         ui.label(RichText::new(time).color(palette.weak));
     });
-    body(ui, ("letter", letter.row), &letter.body, |_| {});
+    body(ui, ("letter", letter.row), notice.as_ref().unwrap_or(&letter.body), |_| {});
 }
 
 fn sent(ui: &mut Ui, sent: &Sent, view: &mut View) {

@@ -34,7 +34,7 @@ pub struct Row {
 impl Row {
     /// `from` is the author's name as it is shown.
     pub fn received(summary: &Summary, from: String, clock: &Clock, texts: &Texts) -> Row {
-        let subject = subject(&summary.subject, texts);
+        let subject = if summary.damaged { texts.get("damaged-subject") } else { subject(&summary.subject, texts) };
         let time = clock.short(summary.accepted_at, texts);
         let key = if summary.read { "row-read" } else { "row-unread" };
         let args =
@@ -48,7 +48,7 @@ impl Row {
             third: text::first_words(&summary.beginning, LINE_CHARS),
             unread: !summary.read,
             good: false,
-            bad: false,
+            bad: summary.damaged,
             wanted: Query::default(),
         }
     }

@@ -163,8 +163,8 @@ impl Room {
     fn tell(&mut self, run: &Run, hub: &Hub) {
         for (seq, entry) in run.iter().filter(|(seq, _)| *seq > self.seen) {
             match codec::decode(entry) {
-                // What visitors said has reached the others already.
-                Ok(Entry::Message { number: None, .. } | Entry::Receipt(_)) => {}
+                // What visitors said has reached the others already; of what was damaged there is nothing to say.
+                Ok(Entry::Message { number: None, .. } | Entry::Receipt(_) | Entry::Damaged { .. }) => {}
                 Ok(Entry::Message { from, message, .. }) => match codec::decode(&message.content) {
                     Ok(content) => hub.tell(&line(&from, &content).into()),
                     Err(error) => debug!(%error, "a message in the visitors' room cannot be shown to them"),

@@ -197,6 +197,7 @@ impl Program {
                 self.dialling = None;
                 self.hang_up(scene);
             }
+            Output::Reload => unreachable!("no server is brought back from a backup here"),
             Output::Keep(_) | Output::Tell(_) => unreachable!("they are kept and told"),
         }
     }

@@ -1,9 +1,11 @@
 //! The trials. Each is a function that panics where a promise is broken.
 
+mod damage;
 mod failing;
 mod full;
 mod kills;
 mod power;
+mod restore;
 
 use rand::rngs::StdRng;
 
@@ -32,4 +34,6 @@ pub const ALL: &[&Trial] = &[
     &failing::SYNCS,
     &failing::WRITES,
     &full::FULL,
+    &damage::FLIPS,
+    &restore::OLD,
 ];

@@ -46,10 +46,10 @@ const BURST: usize = 40;
 const LONGEST: usize = 8_000;
 
 /// A server on a disk of ours, and people who write to each other by it.
-struct Scene {
-    server: TestServer,
-    disk: Disk,
-    people: People,
+pub struct Scene {
+    pub server: TestServer,
+    pub disk: Disk,
+    pub people: People,
     toll: Toll,
     /// Cuts by which something written was lost.
     felt: u64,
@@ -57,7 +57,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn start() -> Scene {
+    pub fn start() -> Scene {
         let mut server = TestServer::start();
         server.stop();
         let mut disk = Disk::new(server.data()).expect("a disk");
@@ -91,7 +91,8 @@ impl Scene {
         self.people.lost(self.server.data())
     }
 
-    fn restart(&mut self) {
+    /// Starts the server again on what the disk has now.
+    pub fn restart(&mut self) {
         self.disk.begin().expect("a disk");
         let begun = Instant::now();
         self.server.restart();

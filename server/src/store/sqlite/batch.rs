@@ -9,14 +9,30 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::super::{Answer, Committed, Operation, PersonId, Run, StoreError};
 use super::answers::{Answers, is_kept};
+use super::authors::Author;
+use super::damage::Found;
 use super::runs::Fresh;
 use super::span::Span;
 use super::{number, stored_name, unexpected};
+
+/// A mailbox's columns, and whether they are what was written.
+macro_rules! mailbox_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT mailbox.id, last_seq, delivered, newest,
+                    mailbox.sum = row_sum(mailbox.id, epoch, last_seq, delivered, newest)",
+            $rest
+        )
+    };
+}
+pub(super) use mailbox_columns;
 
 /// One transaction, with the operations that it can carry out.
 pub struct Batch<'a> {
     pub tx: Transaction<'a>,
     pub now: Timestamp,
+    /// Where damage goes that comes to light.
+    pub found: Found,
     pub mailboxes: Touched<MailboxId, Mailbox>,
     pub devices: Touched<(PersonId, DeviceId), Device>,
     /// Whose mailbox a name leads to, by the name as it was typed.
@@ -76,10 +92,11 @@ struct Answered {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(tx: Transaction<'a>, now: Timestamp, operations: usize) -> Batch<'a> {
+    pub fn new(tx: Transaction<'a>, now: Timestamp, found: &Found, operations: usize) -> Batch<'a> {
         Batch {
             tx,
             now,
+            found: found.clone(),
             mailboxes: Touched::default(),
             devices: Touched::default(),
             names: HashMap::new(),
@@ -173,8 +190,7 @@ impl<'a> Batch<'a> {
         if let Some(at) = self.mailboxes.places.get(&id) {
             return Ok(*at);
         }
-        let mut statement =
-            self.tx.prepare_cached("SELECT id, last_seq, delivered, newest FROM mailbox WHERE id = ?")?;
+        let mut statement = self.tx.prepare_cached(mailbox_columns!(" FROM mailbox WHERE id = ?"))?;
         let found = statement.query_row([number(id.0)], Mailbox::from_row)?;
         Ok(self.mailboxes.put(id, found))
     }
@@ -184,10 +200,9 @@ impl<'a> Batch<'a> {
         if let Some(at) = self.homes.get(&person) {
             return Ok(*at);
         }
-        let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest FROM person JOIN mailbox ON mailbox.id = person.mailbox
-             WHERE person.number = ?",
-        )?;
+        let mut statement = self.tx.prepare_cached(mailbox_columns!(
+            " FROM person JOIN mailbox ON mailbox.id = person.mailbox WHERE person.number = ?"
+        ))?;
         let found = statement.query_row([number(person.0)], Mailbox::from_row)?;
         let at = self.mailboxes.put(found.id, found);
         self.homes.insert(person, at);
@@ -199,11 +214,10 @@ impl<'a> Batch<'a> {
         if let Some(at) = self.names.get(name.as_str()) {
             return Ok(*at);
         }
-        let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest
-             FROM name JOIN person ON person.number = name.person JOIN mailbox ON mailbox.id = person.mailbox
-             WHERE name.folded = ? AND name.given_up_at IS NULL",
-        )?;
+        let mut statement = self.tx.prepare_cached(mailbox_columns!(
+            " FROM name JOIN person ON person.number = name.person JOIN mailbox ON mailbox.id = person.mailbox
+             WHERE name.folded = ? AND name.given_up_at IS NULL"
+        ))?;
         let found = statement.query_row([name.folded()], Mailbox::from_row).optional()?;
         let at = found.map(|found| self.mailboxes.put(found.id, found));
         self.names.insert(name.as_str(), at);
@@ -214,7 +228,10 @@ impl<'a> Batch<'a> {
         let mut epoch = [0; 16];
         getrandom::fill(&mut epoch).map_err(|e| StoreError::Failed(format!("no random numbers: {e}")))?;
         self.tx
-            .prepare_cached("INSERT INTO mailbox (epoch, last_seq, delivered, newest) VALUES (?, 0, 0, ?)")?
+            .prepare_cached(
+                "INSERT INTO mailbox (id, epoch, last_seq, delivered, newest)
+                 VALUES (max(coalesce((SELECT max(id) FROM mailbox), 0) + 1, coalesce((SELECT mailbox FROM given), 1)), ?, 0, 0, ?)",
+            )?
             .execute([&epoch[..], &Span::default().encode()?])?;
         Ok(self.tx.last_insert_rowid())
     }
@@ -238,8 +255,8 @@ impl<'a> Batch<'a> {
         codec::append(&mut self.entry, &entry).map_err(unexpected)
     }
 
-    /// Appends the entry that was written. `author` is who gets receipts for it.
-    pub fn append(&mut self, mailbox: At, author: Option<PersonId>) -> Seq {
+    /// Appends the entry that was written.
+    pub fn append(&mut self, mailbox: At, author: Author) -> Seq {
         let mailbox = &mut self.mailboxes.rows[mailbox];
         mailbox.last_seq += 1;
         mailbox.is_changed = true;
@@ -249,12 +266,13 @@ impl<'a> Batch<'a> {
 }
 
 impl Mailbox {
-    /// From the first four columns: `id`, `last_seq`, `delivered`, `newest`. Fails where the last two do not fit each other:
-    /// whoever went on from there would give numbers away that are taken.
+    /// From [`mailbox_columns`]. Fails where they are not what was written: whoever went on from there would give numbers away
+    /// that are taken.
     pub fn from_row(row: &Row) -> rusqlite::Result<Mailbox> {
         let (id, last_seq, delivered): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let newest: Span = row.get(3)?;
-        if number(newest.last()) != last_seq || !(0..=last_seq).contains(&delivered) {
+        let is_whole: bool = row.get(4)?;
+        if !is_whole || number(newest.last()) != last_seq || !(0..=last_seq).contains(&delivered) {
             return Err(rusqlite::Error::IntegralValueOutOfRange(1, last_seq));
         }
         Ok(Mailbox {

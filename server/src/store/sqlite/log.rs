@@ -11,6 +11,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
 use super::background::Background;
+use super::mark::Mark;
+use super::opening;
 
 /// Numbers of pages.
 #[derive(Clone, Copy)]
@@ -36,8 +38,7 @@ const ROUNDS: usize = 8;
 pub struct Log {
     limits: Limits,
     copier: Background,
-    /// About how many pages were written since the log was last looked at.
-    unseen: usize,
+    mark: Mark,
     /// Held while pages are copied.
     copying: Arc<Mutex<()>>,
 }
@@ -57,8 +58,7 @@ impl Length {
 impl Log {
     /// Starts the thread that copies, with a connection of its own: later the system may have none left to give.
     pub fn open(path: &Path, limits: Limits) -> Result<Log, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = opening::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Opens the log.
         checkpoint(&connection, LOOK)?;
@@ -67,7 +67,7 @@ impl Log {
             let copying = copying.clone();
             move |woken| copy(&connection, limits.rest, &copying, woken)
         })?;
-        Ok(Log { limits, copier, unseen: 0, copying })
+        Ok(Log { limits, copier, mark: Mark::open(path)?, copying })
     }
 
     /// Fails where copying has failed, after which the file cannot be relied on.
@@ -75,19 +75,16 @@ impl Log {
         self.copier.check()
     }
 
-    /// Ends the thread, and tells whether copying has failed.
+    /// Ends the thread, and tells whether copying has failed; if not, the log is not needed any more once all of it is copied.
     pub fn end(self) -> Result<(), StoreError> {
-        self.copier.end()
+        self.copier.end()?;
+        self.mark.clear()
     }
 
-    /// Looks after the log; to be called after each commit, on its connection, with about how many pages it wrote.
-    pub fn tend(&mut self, connection: &Connection, pages: usize) -> Result<(), StoreError> {
-        self.unseen += pages;
-        if self.unseen < self.limits.rest as usize {
-            return Ok(());
-        }
-        self.unseen = 0;
+    /// Looks after the log; to be called after each commit, on its connection.
+    pub fn tend(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let length = checkpoint(connection, LOOK)?;
+        self.mark.note(length.pages)?;
         let may_begin_anew = length.pages >= self.limits.long && length.rest() <= self.limits.rest;
         if !may_begin_anew && length.pages < self.limits.too_long {
             if length.rest() >= self.limits.step {

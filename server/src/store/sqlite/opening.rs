@@ -5,15 +5,26 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
 use super::super::StoreError;
+use super::damage::Found;
+use super::{reading, sum};
 
 /// The schema's versions, oldest first.
 pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// What tells our files from those of other programs: "MLT3".
-const APPLICATION: u32 = 0x4d4c_5433;
+/// What tells our files from those of other programs: "MLT4".
+const APPLICATION: u32 = 0x4d4c_5434;
+
+/// A connection to a store, which leaves the log alone when it is closed.
+pub fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    sum::register(&connection)?;
+    Ok(connection)
+}
 
 /// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
 pub fn make_private(path: &Path) -> io::Result<()> {
@@ -24,16 +35,23 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 pub const READ_WHOLE: u64 = 256 * 1024 * 1024;
 
 /// The tables of a larger one that are: without them nobody can be told anything.
-const READ_FIRST: [&str; 4] = ["room", "mailbox", "person", "name"];
+const READ_FIRST: [&str; 5] = ["room", "mailbox", "person", "name", "given"];
 
 /// Reads the file, and fails where something in it is damaged. Of one of more than `whole` bytes it reads what is small;
-/// whether it read everything is what it returns.
-pub fn check(connection: &Connection, path: &Path, whole: u64) -> Result<bool, StoreError> {
+/// whether it read everything is what it returns. Damaged messages are no failure: their runs are added to what was found.
+pub fn check(connection: &Connection, path: &Path, whole: u64, found: &Found) -> Result<bool, StoreError> {
     let failed = |error: io::Error| StoreError::Failed(error.to_string());
+    if !is_new(connection)? {
+        has_our_tables(connection)?;
+    }
     let bytes = fs::metadata(path).map_err(failed)?.len();
-    let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |metadata| metadata.len());
+    let log = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
     if bytes + log <= whole {
-        sound(connection, "PRAGMA quick_check(1)")?;
+        sound(connection, "PRAGMA integrity_check(1)")?;
+        if !is_new(connection)? {
+            READ_FIRST.iter().try_for_each(|table| sum::check(connection, table))?;
+            reading::read_all(connection, found)?;
+        }
         return Ok(true);
     }
     // With a log, the file may well be shorter than it will be.
@@ -43,9 +61,35 @@ pub fn check(connection: &Connection, path: &Path, whole: u64) -> Result<bool, S
         return Err(StoreError::Failed(format!("the file has {bytes} bytes where {pages} pages belong")));
     }
     for table in READ_FIRST {
-        sound(connection, &format!("PRAGMA quick_check({table})"))?;
+        sound(connection, &format!("PRAGMA integrity_check({table})"))?;
+        sum::check(connection, table)?;
     }
     Ok(false)
+}
+
+/// Whether nothing was ever written to the file.
+pub fn is_new(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?)
+}
+
+/// Fails where the file's tables are not those of its version.
+fn has_our_tables(connection: &Connection) -> Result<(), StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let ours = Connection::open_in_memory()?;
+    sum::register(&ours)?;
+    for migration in MIGRATIONS.iter().take(version as usize) {
+        ours.execute_batch(migration)?;
+    }
+    match tables(connection)? == tables(&ours)? {
+        true => Ok(()),
+        false => Err(StoreError::Failed("the tables are not what was written".to_owned())),
+    }
+}
+
+fn tables(connection: &Connection) -> Result<Vec<(String, String, Option<String>)>, StoreError> {
+    let mut statement = connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn sound(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
@@ -57,7 +101,7 @@ fn sound(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
 }
 
 /// A file beside the store, by what SQLite appends to its name.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

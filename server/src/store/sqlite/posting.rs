@@ -4,6 +4,7 @@ use malote_common::{Address, DeviceId, EntryRef, MailboxId, Message, Name, Outco
 
 use super::super::{Answer, PersonId, StoreError};
 use super::answers::is_kept;
+use super::authors::Author;
 use super::batch::{At, Batch};
 
 impl<'a> Batch<'a> {
@@ -47,7 +48,7 @@ impl<'a> Batch<'a> {
     pub fn post(&mut self, room: MailboxId, from: &Name, message: &Message) -> Result<Answer, StoreError> {
         let at = self.mailbox(room)?;
         self.write(EntryRef::Message { from, number: None, accepted_at: self.now, message })?;
-        self.append(at, None);
+        self.append(at, Author::Nobody);
         Ok(Answer::Noted)
     }
 
@@ -62,7 +63,7 @@ impl<'a> Batch<'a> {
         let mut outcomes = Vec::with_capacity(submission.targets.len());
         for address in submission.recipients() {
             let outcome = match self.destination(author, address)? {
-                Ok((at, receipts_to)) => self.put(at, receipts_to, &outcomes),
+                Ok((at, author)) => self.put(at, author, &outcomes),
                 Err(refusal) => refusal,
             };
             outcomes.push(outcome);
@@ -71,7 +72,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Appends the message, unless it was appended there for one of the targets before, or too much waits there.
-    fn put(&mut self, at: At, receipts_to: Option<PersonId>, before: &[Outcome]) -> Outcome {
+    fn put(&mut self, at: At, author: Author, before: &[Outcome]) -> Outcome {
         let mailbox = self.mailboxes[at].id;
         let same =
             |outcome: &&Outcome| matches!(outcome, Outcome::Accepted { mailbox: other, .. } if *other == mailbox);
@@ -79,22 +80,22 @@ impl<'a> Batch<'a> {
             return *outcome;
         }
         // A room has no end: nobody in particular acknowledges what is in it.
-        if receipts_to.is_some() && self.mailboxes[at].waiting() >= limits::MAILBOX_ENTRIES {
+        if matches!(author, Author::Sender(_)) && self.mailboxes[at].waiting() >= limits::MAILBOX_ENTRIES {
             return Outcome::MailboxFull;
         }
-        Outcome::Accepted { mailbox, seq: self.append(at, receipts_to) }
+        Outcome::Accepted { mailbox, seq: self.append(at, author) }
     }
 
-    /// The mailbox that an address leads this author to, with who gets receipts for what is put there; or the refusal.
+    /// The mailbox that an address leads this author to, and as whom; or the refusal.
     fn destination(
         &mut self,
         author: PersonId,
         address: &'a Address,
-    ) -> Result<Result<(At, Option<PersonId>), Outcome>, StoreError> {
+    ) -> Result<Result<(At, Author), Outcome>, StoreError> {
         let room = match address {
             Address::Person(name) => {
                 let found = self.addressee(name)?;
-                return Ok(found.map(|at| (at, Some(author))).ok_or(Outcome::UnknownRecipient));
+                return Ok(found.map(|at| (at, Author::Sender(author))).ok_or(Outcome::UnknownRecipient));
             }
             Address::Room(name) => Some(name),
             Address::Everybody => None,
@@ -102,8 +103,7 @@ impl<'a> Batch<'a> {
         Ok(match self.room_for(author, room)? {
             None => Err(Outcome::UnknownRecipient),
             Some((_, false)) => Err(Outcome::NotAMember),
-            // Receipts of each of a thousand members would be a thousand entries for one message.
-            Some((at, true)) => Ok((at, None)),
+            Some((at, true)) => Ok((at, Author::Member(author))),
         })
     }
 }

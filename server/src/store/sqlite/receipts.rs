@@ -6,7 +6,7 @@ use malote_common::{EntryRef, MailboxId, Receipt, Seq};
 use rusqlite::params;
 
 use super::super::{Answer, PersonId, StoreError};
-use super::authors::{self, Outline};
+use super::authors::{self, Author, Outline};
 use super::batch::{Batch, Mailbox};
 use super::number;
 
@@ -52,21 +52,21 @@ impl Batch<'_> {
         to: Seq,
         mut show: impl FnMut(PersonId, Seq),
     ) -> Result<(), StoreError> {
-        let mut look = |outline: &Outline| outline.authors(from, to).for_each(|(author, seq)| show(author, seq));
+        let mut look = |outline: &Outline| outline.senders(from, to).for_each(|(author, seq)| show(author, seq));
         let at = self.mailbox(mailbox)?;
         let Mailbox { fresh, newest, .. } = &self.mailboxes[at];
         // What this batch has appended is in no table yet.
         if fresh.outlines().next().is_none_or(|oldest| from < oldest.first) {
-            authors::outlines(&self.tx, mailbox, newest, (from, to), &mut look)?;
+            authors::outlines(&self.tx, &self.found, mailbox, newest, (from, to), &mut look)?;
         }
         fresh.outlines().for_each(look);
         Ok(())
     }
 
-    fn append_receipt(&mut self, author: PersonId, receipt: Receipt) -> Result<(), StoreError> {
+    pub fn append_receipt(&mut self, author: PersonId, receipt: Receipt) -> Result<(), StoreError> {
         let home = self.home(author)?;
         self.write(EntryRef::Receipt(&receipt))?;
-        self.append(home, None);
+        self.append(home, Author::Nobody);
         Ok(())
     }
 }

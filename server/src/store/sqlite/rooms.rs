@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::names;
 use super::super::{Answer, PersonId, StoreError};
-use super::batch::{At, Batch, Mailbox};
+use super::batch::{At, Batch, Mailbox, mailbox_columns};
 use super::people::person;
 use super::{number, stored_name, unexpected};
 
@@ -55,14 +55,13 @@ impl<'a> Batch<'a> {
         if let Some(known) = self.rooms.get(&(person, typed)) {
             return Ok(*known);
         }
-        let mut statement = self.tx.prepare_cached(
-            "SELECT mailbox.id, last_seq, delivered, newest,
-                    EXISTS (SELECT 1 FROM member WHERE member.room = mailbox.id AND member.person = ?)
-             FROM room JOIN mailbox ON mailbox.id = room.mailbox WHERE folded = ?",
-        )?;
+        let mut statement = self.tx.prepare_cached(mailbox_columns!(
+            ", EXISTS (SELECT 1 FROM member WHERE member.room = mailbox.id AND member.person = ?)
+             FROM room JOIN mailbox ON mailbox.id = room.mailbox WHERE folded = ?"
+        ))?;
         let folded = room.map_or_else(|| typed.to_owned(), Name::folded);
         let found = statement
-            .query_row(params![number(person.0), folded], |row| Ok((Mailbox::from_row(row)?, row.get(4)?)))
+            .query_row(params![number(person.0), folded], |row| Ok((Mailbox::from_row(row)?, row.get(5)?)))
             .optional()?;
         let found = found.map(|(mailbox, is_member)| (self.mailboxes.put(mailbox.id, mailbox), is_member));
         self.rooms.insert((person, typed), found);

@@ -21,11 +21,23 @@ pub struct Span {
 }
 
 /// One of a span's runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stored {
     pub id: i64,
     pub first: Seq,
     pub last: Seq,
+}
+
+impl Stored {
+    /// How many entries it has.
+    pub fn count(&self) -> u64 {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+
+    /// What its sums are bound to, so that no run passes for another.
+    pub fn place(&self, mailbox: MailboxId) -> [u64; 3] {
+        [mailbox.0, self.first, self.last]
+    }
 }
 
 impl Span {
@@ -102,12 +114,14 @@ pub fn runs_from(
 
 /// The span with this entry, from the table.
 fn full_span(connection: &Connection, mailbox: MailboxId, seq: Seq) -> Result<Span, StoreError> {
-    let found: Option<Span> = connection
-        .prepare_cached("SELECT runs FROM span WHERE mailbox = ? AND last >= ? ORDER BY last LIMIT 1")?
-        .query_row(params![number(mailbox.0), number(seq)], |row| row.get(0))
+    let found: Option<(Span, bool)> = connection
+        .prepare_cached(
+            "SELECT runs, sum = row_sum(mailbox, last, runs) FROM span WHERE mailbox = ? AND last >= ? ORDER BY last LIMIT 1",
+        )?
+        .query_row(params![number(mailbox.0), number(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let is_there = |span: &Span| (span.first()..=span.last).contains(&seq);
-    found.filter(is_there).ok_or_else(|| unexpected(format!("entry {seq} of mailbox {} is missing", mailbox.0)))
+    let is_there = |(span, is_whole): &(Span, bool)| *is_whole && (span.first()..=span.last).contains(&seq);
+    found.filter(is_there).map(|(span, _)| span).ok_or_else(|| unexpected(format!("entry {seq} of mailbox {} is missing", mailbox.0)))
 }
 
 #[cfg(test)]
@@ -115,9 +129,10 @@ mod tests {
     use std::path::Path;
 
     use malote_common::Timestamp;
+    use rusqlite::OpenFlags;
 
     use super::super::super::{Operation, PersonId, Store, StoreError, contract};
-    use super::super::{SqliteStore, log};
+    use super::super::{SqliteStore, log, opening};
     use super::*;
 
     /// Commits with a message each, for two people by turns: enough for several spans of each.
@@ -165,10 +180,8 @@ mod tests {
     #[test]
     fn a_lost_run_is_a_failure_when_it_is_read_and_found_beside_serving() {
         for damage in [
-            "UPDATE run SET mailbox = 1 WHERE mailbox = {} AND last = 40",
-            "UPDATE run SET last = 400 WHERE mailbox = {} AND last = 40",
-            "UPDATE run SET count = 2 WHERE mailbox = {} AND last = 40",
-            "DELETE FROM run WHERE mailbox = {} AND last = 40",
+            "UPDATE run SET id = 1000 WHERE id = 80",
+            "DELETE FROM run WHERE id = 80",
             "DELETE FROM span WHERE mailbox = {} AND last > 30 AND last < 50",
             "DELETE FROM span WHERE mailbox = {}",
             "UPDATE span SET runs = (SELECT runs FROM span WHERE mailbox = {} LIMIT 1) WHERE mailbox = {} AND last > 50",
@@ -182,7 +195,7 @@ mod tests {
             let path = directory.path().join("store.db");
             let [mailbox, _] = filled(&path);
             let sql = format!("PRAGMA foreign_keys = OFF; {}", damage.replace("{}", &mailbox.0.to_string()));
-            Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+            opening::connect(&path, OpenFlags::default()).unwrap().execute_batch(&sql).unwrap();
             let mut store = SqliteStore::open_with(&path, 0, log::LIMITS).unwrap();
             let read = read(&mut store, mailbox, 0);
             assert!(matches!(read, Err(StoreError::Failed(_))), "{damage}: {read:?}");

@@ -4,7 +4,8 @@ import { asked, each, read, write } from "./store.js";
 import { decodeContent } from "./content.js";
 import { fromBase64 } from "./bytes.js";
 import { EVERYBODY } from "./address.js";
-import { noteReceipt } from "./receipts.js";
+import { givenName } from "./names.js";
+import { forgetAccepted, noteReceipt } from "./receipts.js";
 
 /** The place of one's own mailbox. Rooms have their folded names with a `#`. */
 export const OWN = "own";
@@ -25,6 +26,7 @@ export const TODOS = `#${EVERYBODY}`;
  * @property {string} subject
  * @property {string} body
  * @property {boolean} damaged its content could not be read
+ * @property {boolean} [lost] the server's disk has damaged it: nothing of it is known but perhaps its sender
  * @property {1} [inbox] it is in the inbox
  * @property {1} [unread]
  * @property {number} [cleared] by which clearing it was taken out of the inbox
@@ -51,8 +53,8 @@ export function receive(db, place, deliveries, me) {
     // The last of a room that was left meanwhile.
     if (!mailbox) return { letters: [], sent: [] };
     for (const { seq, entry } of deliveries) {
-      if (entry.Message) {
-        const letter = letterOf(place, seq, entry.Message, me);
+      if (entry.Message || entry.Damaged) {
+        const letter = entry.Message ? letterOf(place, seq, entry.Message, me) : lostLetter(place, seq, entry.Damaged);
         const known = await asked(letters.index("id").get([place, letter.id]));
         if (!known) {
           // What was written to somebody and to everybody is in the inbox once.
@@ -89,6 +91,28 @@ function letterOf(place, seq, { from, number, accepted_at, message }, me) {
   // What one writes to oneself is a message like any other.
   if (place === OWN) letter.inbox = 1;
   if (!mine || place === OWN) letter.unread = 1;
+  return letter;
+}
+
+/** In the place of something that the server's disk has damaged. */
+function lostLetter(place, seq, { number }) {
+  const letter = {
+    place,
+    seq,
+    id: `lost-${seq}`,
+    from: number === null ? "?" : givenName(number),
+    number,
+    to: [],
+    inReplyTo: null,
+    sentAt: Date.now(),
+    acceptedAt: Date.now(),
+    subject: "",
+    body: "",
+    damaged: false,
+    lost: true,
+    unread: 1,
+  };
+  if (place === OWN || place === TODOS) letter.inbox = 1;
   return letter;
 }
 
@@ -267,6 +291,13 @@ export function noted(db, seqs) {
 }
 
 /** The own mailbox has begun anew: seqs of its former life mean nothing. */
-export function forgetSeqs(db) {
-  return write(db, ["told", "receipts", "readings"], (...stores) => stores.forEach((store) => store.clear()));
+export function forgetSeqs(db, lastCounter) {
+  return write(db, ["told", "receipts", "readings", "sent"], async (told, receipts, readings, sent) => {
+    [told, receipts, readings].forEach((store) => store.clear());
+    await each(sent.openCursor(), (cursor) => {
+      const message = cursor.value;
+      if (forgetAccepted(message, lastCounter)) cursor.update(message);
+      return true;
+    });
+  });
 }

@@ -77,7 +77,8 @@ export function settle(message, outcomes, now, chance) {
     const [kind, body] = typeof outcome === "string" ? [outcome, {}] : Object.entries(outcome)[0];
     const recipient = message.recipients[position];
     if (kind === "Accepted") {
-      Object.assign(recipient, { state: "accepted", why: null, at: now, mailbox: body.mailbox, seq: body.seq });
+      const { mailbox, seq } = body;
+      Object.assign(recipient, { state: "accepted", why: null, at: now, mailbox, seq, counter: message.attempt.counter });
     } else if (kind in PASSING) {
       recipient.why = PASSING[kind];
       let wait = kind === "OutOfTurn" ? 0 : longest * (0.5 + chance / 2);

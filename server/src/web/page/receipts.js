@@ -1,4 +1,4 @@
-// What is heard of messages that were written: delivered, read.
+// What is heard of messages that were written: delivered, read, damaged.
 
 import { asked } from "./store.js";
 
@@ -32,6 +32,7 @@ const EARLY = 1_000;
  * @property {number | null} at when it came into that state
  * @property {number | null} mailbox
  * @property {number | null} seq
+ * @property {number} [counter] of the attempt that was accepted
  */
 
 /**
@@ -40,8 +41,8 @@ const EARLY = 1_000;
  * @param {object} receipt
  * @returns {Promise<Sent[]>} messages that have another state now
  */
-export async function noteReceipt({ sent, receipts, readings }, { Delivered, Read }) {
-  const { mailbox, seq, at } = Delivered ?? Read;
+export async function noteReceipt({ sent, receipts, readings }, { Delivered, Read, Damaged }) {
+  const { mailbox, seq, at } = Delivered ?? Read ?? Damaged;
   const changed = [];
   if (Delivered) {
     const range = IDBKeyRange.bound([mailbox, 0], [mailbox, seq]);
@@ -56,12 +57,14 @@ export async function noteReceipt({ sent, receipts, readings }, { Delivered, Rea
     receipts.put({ mailbox, seq, at });
     return changed;
   }
-  for (const message of await asked(sent.index("unread").getAll([mailbox, seq]))) {
-    advance(message, (recipient) => recipient.mailbox === mailbox && recipient.seq === seq, "read", at);
+  for (const message of await asked(sent.index(Read ? "unread" : "undelivered").getAll([mailbox, seq]))) {
+    const state = Read ? "read" : "refused";
+    advance(message, (recipient) => recipient.mailbox === mailbox && recipient.seq === seq, state, at);
     sent.put(message);
     changed.push(message);
   }
-  if (changed.length === 0 && (await asked(readings.count())) < EARLY) readings.put({ mailbox, seq, at });
+  const damaged = Boolean(Damaged);
+  if (changed.length === 0 && (await asked(readings.count())) < EARLY) readings.put({ mailbox, seq, at, damaged });
   return changed;
 }
 
@@ -77,11 +80,32 @@ export async function applyEarly({ receipts, readings }, message) {
     if (delivered && delivered.seq >= seq) Object.assign(recipient, { state: "delivered", at: delivered.at });
     const opened = await asked(readings.get([mailbox, seq]));
     if (opened) {
-      Object.assign(recipient, { state: "read", at: opened.at });
+      Object.assign(recipient, opened.damaged ? damagedAt(opened.at) : { state: "read", at: opened.at });
       readings.delete([mailbox, seq]);
     }
   }
   index(message);
+}
+
+/**
+ * The server was brought back from a backup that has nothing behind this counter: what was accepted since is to be sent again,
+ * and has no place there.
+ * @param {Sent} message
+ * @param {number} lastCounter
+ * @returns {boolean} whether that changes the message
+ */
+export function forgetAccepted(message, lastCounter) {
+  const forgotten = message.recipients.filter(({ counter }) => counter > lastCounter);
+  for (const recipient of forgotten) {
+    Object.assign(recipient, { mailbox: null, seq: null });
+    if (recipient.state !== "accepted") continue;
+    Object.assign(recipient, { state: "waiting", at: null });
+    message.open = 1;
+    // What is under way was for fewer recipients; those who have it know it by its id.
+    message.attempt = null;
+  }
+  index(message);
+  return forgotten.length > 0;
 }
 
 /**
@@ -90,7 +114,9 @@ export async function applyEarly({ receipts, readings }, message) {
  */
 export function index(message) {
   const entries = (states) =>
-    message.recipients.filter(({ state }) => states.includes(state)).map(({ mailbox, seq }) => [mailbox, seq]);
+    message.recipients
+      .filter(({ state, seq }) => states.includes(state) && seq !== null)
+      .map(({ mailbox, seq }) => [mailbox, seq]);
   message.undelivered = entries(["accepted"]);
   message.unread = entries(["accepted", "delivered"]);
 }
@@ -100,7 +126,13 @@ function advance(message, concerns, state, at) {
     const earlier = recipient.state === "accepted" || (state === "read" && recipient.state === "delivered");
     return earlier && concerns(recipient);
   });
-  concerned.forEach((recipient) => Object.assign(recipient, { state, at }));
+  const news = state === "refused" ? damagedAt(at) : { state, at };
+  concerned.forEach((recipient) => Object.assign(recipient, news));
   index(message);
   return concerned.length > 0;
+}
+
+/** The server's disk has damaged it before the recipient had it. */
+function damagedAt(at) {
+  return { state: "refused", why: "damaged", at };
 }

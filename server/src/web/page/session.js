@@ -154,7 +154,10 @@ export class Session {
     }
     const kept = places.map(({ lastSeq, ...place }) => ({ ...place, last: resumeAfter(place, lastSeq, stored) }));
     const anew = stored.get(OWN)?.epoch !== epoch;
-    if (anew) await forgetSeqs(this.#db);
+    if (anew) {
+      await forgetSeqs(this.#db, last_counter);
+      await this.outbox.load();
+    }
     await keepMailboxes(this.#db, kept);
     // Rooms that were left by another device of this person. A server that forgot them may remember them again.
     const left = [...stored.keys()].filter((place) => !anew && !places.some((known) => known.place === place));

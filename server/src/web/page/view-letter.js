@@ -22,21 +22,24 @@ export function showLetter(model, actions, form) {
     if (!open) return fill(pane);
     const message = open.letter ?? open.sent;
     const close = h("button.plain", { type: "button", title: t("close-hint"), "aria-label": t("close"), "aria-keyshortcuts": "Escape", click: () => actions.close() }, "×");
-    const title = h("h2", { id: "letter-subject", tabindex: "-1", dir: "auto" }, harmlessLine(message.subject) || t("no-subject"));
+    const title = h("h2", { id: "letter-subject", tabindex: "-1", dir: "auto" }, message.lost ? t("damaged-subject") : harmlessLine(message.subject) || t("no-subject"));
     fill(
       pane,
       h("div.heading", {}, title, close),
       ...(open.letter ? letterHead(open.letter) : sentHead(open.sent)),
-      h("div.body", { id: "letter-body", tabindex: "0", dir: "auto" }, message.damaged ? t("damaged") : harmless(message.body)),
+      h("div.body", { id: "letter-body", tabindex: "0", dir: "auto" }, bodyOf(message)),
       h("div.actions", {}, ...(open.letter ? letterActions(open.letter) : sentActions(open.sent))),
     );
   }
 
   function letterHead(letter) {
-    return [
-      h("p", {}, h("strong", {}, shownAuthor(model, letter)), " ", h("span.weak", {}, fullTime(letter.acceptedAt))),
-      h("p.weak", {}, t("letter-to", { names: shownList(letter.to) })),
-    ];
+    const head = h("p", {}, h("strong", {}, shownAuthor(model, letter)), " ", h("span.weak", {}, fullTime(letter.acceptedAt)));
+    return letter.lost ? [head] : [head, h("p.weak", {}, t("letter-to", { names: shownList(letter.to) }))];
+  }
+
+  function bodyOf(message) {
+    if (message.lost) return t("damaged-body");
+    return message.damaged ? t("damaged") : harmless(message.body);
   }
 
   function letterActions(letter) {

@@ -80,7 +80,7 @@ export function showList(db, model, actions) {
 
   function letterRow(letter) {
     const isMine = letter.number === model.me?.number;
-    const subject = firstWords(letter.subject, SUBJECT) || t("no-subject");
+    const subject = letter.lost ? t("damaged-subject") : firstWords(letter.subject, SUBJECT) || t("no-subject");
     const toAll = letter.place === TODOS && model.view.kind !== "room" ? h("span.tag", {}, t("todos-tag")) : null;
     return line(letter, letter.acceptedAt, letter.unread === 1, isMine, () => actions.openLetter(letter.row), [
       h("span.name", {}, shownAuthor(model, letter), toAll),

@@ -82,9 +82,10 @@ export function showStatus(model, actions) {
   model.on(["letters"], (letters) => {
     const inbox = letters.filter(({ inbox }) => inbox);
     if (inbox.length === 1) {
-      const [{ from, number, subject }] = inbox;
+      const [{ from, number, subject, lost }] = inbox;
       const name = shownName(model, from, number);
-      $("news").textContent = t("news-one", { name, subject: firstWords(subject, SUBJECT) || t("no-subject") });
+      const shown = lost ? t("damaged-subject") : firstWords(subject, SUBJECT) || t("no-subject");
+      $("news").textContent = t("news-one", { name, subject: shown });
     } else if (inbox.length > 1) {
       $("news").textContent = tCount("news", inbox.length);
     }

@@ -1,0 +1,45 @@
+//! What to do when the server was brought back from a backup.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::params;
+
+use super::News;
+use super::apply::{Batch, number};
+
+/// Recipients of what was accepted and the backup has not.
+const UNKNOWN: &str = "sent IN (SELECT id FROM sent WHERE server = ?1) AND counter > ?2";
+
+impl Batch<'_> {
+    /// See [`super::Change::ServerRestored`]. Whoever has a message already knows it by its identity when it comes again.
+    pub fn server_restored(&mut self, last_counter: u64) -> rusqlite::Result<()> {
+        let known = params![self.server, number(last_counter)];
+        let sql = format!("SELECT sent, position FROM recipient WHERE state = 1 AND {UNKNOWN}");
+        let mut statement = self.tx.prepare_cached(&sql)?;
+        let rows = statement.query_map(known, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut again: BTreeMap<i64, BTreeSet<u8>> = BTreeMap::new();
+        for row in rows {
+            let (sent, position): (i64, u8) = row?;
+            again.entry(sent).or_default().insert(position);
+        }
+        drop(statement);
+        for (sent, mut targets) in again {
+            let sql = "SELECT targets FROM outbox WHERE sent = ?";
+            let open: Option<Vec<u8>> = self.tx.prepare_cached(sql)?.query_map([sent], |row| row.get(0))?.next().transpose()?;
+            targets.extend(open.into_iter().flatten());
+            self.run(
+                "INSERT OR REPLACE INTO outbox (sent, targets, not_before) VALUES (?, ?, 0)",
+                params![sent, targets.into_iter().collect::<Vec<u8>>()],
+            )?;
+        }
+        self.run(&format!("UPDATE recipient SET state = 0, reason = NULL WHERE state = 1 AND {UNKNOWN}"), known)?;
+        // Others stand, or will, at these places.
+        self.run(&format!("UPDATE recipient SET mailbox = NULL, seq = NULL WHERE {UNKNOWN}"), known)?;
+        self.run("UPDATE received SET seq = 0 WHERE server = ?", [self.server])?;
+        for table in ["delivered", "was_read", "was_damaged"] {
+            self.run(&format!("DELETE FROM {table} WHERE server = ?"), [self.server])?;
+        }
+        self.news.push(News::SentChanged);
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Looking after a data directory: `malote-server check`, `backup` and `restore`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+use crate::identity::{self, Identity, IdentityError};
+use crate::store::StoreError;
+use crate::store::sqlite::{self, Inspection};
+use crate::{STORE, StartError, lock_directory};
+
+/// Reads everything in a data directory, also while a server uses it.
+pub fn check(data: &Path) -> Result<Inspection, StartError> {
+    has_identity(data)?;
+    sqlite::inspect(&data.join(STORE)).map_err(refused(data))
+}
+
+/// Copies a data directory as it is at one moment, also while a server uses it, into a folder that is empty or not there yet.
+pub fn back_up(data: &Path, to: &Path) -> Result<Inspection, StartError> {
+    has_identity(data)?;
+    make_empty(to)?;
+    let inspection = sqlite::back_up(&data.join(STORE), &to.join(STORE)).map_err(refused(data))?;
+    identity::FILES.iter().try_for_each(|name| copy(data, to, name)).map_err(unwritable(to))?;
+    has_identity(to)?;
+    Ok(inspection)
+}
+
+/// Makes a data directory from a backup, or from what is left of one that cannot be trusted, for a new life: clients notice and
+/// send again what they know to be missing.
+pub fn restore(from: &Path, data: &Path) -> Result<Inspection, StartError> {
+    has_identity(from)?;
+    let _lock = lock_directory(data)?;
+    if data.join(STORE).exists() || identity::FILES.iter().any(|name| data.join(name).exists()) {
+        return Err(StartError::DataPresent { path: data.to_owned() });
+    }
+    let log = format!("{STORE}-wal");
+    let brought_back = copy(from, data, STORE)
+        .and_then(|()| if from.join(&log).exists() { copy(from, data, &log) } else { Ok(()) })
+        .map_err(unwritable(data))
+        .and_then(|()| sqlite::bring_back(&data.join(STORE)).map_err(refused(from)))
+        .and_then(|inspection| {
+            // The certificate comes last, as when a server is new: without it there is none.
+            identity::FILES.iter().try_for_each(|name| copy(from, data, name)).map_err(unwritable(data))?;
+            Ok(inspection)
+        });
+    if brought_back.is_err() {
+        for name in identity::FILES.iter().copied().chain([STORE, &log]) {
+            let _ = fs::remove_file(data.join(name));
+        }
+    }
+    brought_back
+}
+
+fn has_identity(directory: &Path) -> Result<(), StartError> {
+    let path = directory.to_owned();
+    match Identity::read(directory) {
+        Ok(_) => Ok(()),
+        Err(IdentityError::Io(error)) => Err(StartError::Key { path, reason: error.to_string() }),
+        Err(IdentityError::Unusable(reason)) => Err(StartError::Key { path, reason }),
+    }
+}
+
+fn make_empty(directory: &Path) -> Result<(), StartError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unwritable(directory))?;
+    match fs::read_dir(directory).map_err(unwritable(directory))?.next() {
+        None => Ok(()),
+        Some(_) => Err(StartError::DataPresent { path: directory.to_owned() }),
+    }
+}
+
+/// Copies a file for nobody else to read, and waits for the disk.
+fn copy(from: &Path, to: &Path, name: &str) -> io::Result<()> {
+    let target = to.join(name);
+    fs::copy(from.join(name), &target)?;
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600))?;
+    fs::File::open(&target)?.sync_all()?;
+    fs::File::open(to)?.sync_all()
+}
+
+fn unwritable(path: &Path) -> impl Fn(io::Error) -> StartError {
+    move |error| StartError::DataUnwritable { path: path.to_owned(), error }
+}
+
+fn refused(path: &Path) -> impl Fn(StoreError) -> StartError {
+    move |error| StartError::Store { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use malote_common::Timestamp;
+
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Operation, Store, contract};
+
+    /// A data directory with a key and a message.
+    fn filled(data: &Path) {
+        let Ok(identity) = Identity::open(data) else { panic!("no key") };
+        drop(identity);
+        let mut store = SqliteStore::open(&data.join(STORE)).unwrap();
+        let ids = contract::people(&mut store, 2);
+        let submission = contract::submission(1, &["Usuario1"], "oi");
+        let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+        store.commit(&[submit], Timestamp(1)).unwrap();
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_copy_is_whole_and_private_and_comes_back_with_new_epochs_and_numbers() {
+        let home = tempfile::tempdir().unwrap();
+        let [data, copy, new] = ["data", "copy", "new"].map(|name| home.path().join(name));
+        fs::create_dir(&data).unwrap();
+        filled(&data);
+        assert_eq!(check(&data).unwrap().entries, 1);
+        let mut store = SqliteStore::open(&data.join(STORE)).unwrap();
+        assert_eq!(back_up(&data, &copy).unwrap(), check(&data).unwrap(), "while it is in use");
+        let before = contract::people(&mut store, 2);
+        assert_eq!(mode(&copy), 0o700);
+        let mut names: Vec<_> = fs::read_dir(&copy).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["server.crt", "server.key", "store.db"]);
+        names.iter().for_each(|name| assert_eq!(mode(&copy.join(name)), 0o600));
+        assert!(matches!(back_up(&data, &copy), Err(StartError::DataPresent { .. })));
+        assert!(matches!(restore(&copy, &data), Err(StartError::DataPresent { .. })));
+
+        assert_eq!(restore(&copy, &new).unwrap().people, 2);
+        let mut store = SqliteStore::open(&new.join(STORE)).unwrap();
+        let after = contract::people(&mut store, 3);
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!((before.person, before.mailbox, before.last_seq), (after.person, after.mailbox, after.last_seq));
+            assert_ne!(before.epoch, after.epoch);
+            assert_ne!(before.rooms[0].epoch, after.rooms[0].epoch);
+        }
+        assert!(after[2].person.0 >= 1_000 && after[2].mailbox.0 >= 1_000_000, "{:?}", after[2]);
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_not_copied_and_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let [data, copy, new] = ["data", "copy", "new"].map(|name| home.path().join(name));
+        fs::create_dir(&data).unwrap();
+        assert!(matches!(check(&data), Err(StartError::Key { .. })), "there is nothing");
+        filled(&data);
+        fs::write(data.join(STORE), "This is no store.").unwrap();
+        assert!(matches!(check(&data), Err(StartError::Store { .. })));
+        assert!(matches!(back_up(&data, &copy), Err(StartError::Store { .. })));
+        assert!(!copy.join(STORE).exists());
+        assert!(matches!(restore(&data, &new), Err(StartError::Store { .. })));
+        assert!(!new.join(STORE).exists() && !new.join("server.key").exists());
+    }
+}
