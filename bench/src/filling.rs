@@ -297,7 +297,7 @@ mod tests {
         let marks: Vec<Mark> = entries
             .filter_map(|entry| match entry {
                 Entry::Message { message, .. } => Some(codec::decode::<Content>(&message.content).unwrap()),
-                Entry::Receipt(_) => None,
+                Entry::Receipt(_) | Entry::Damaged { .. } => None,
             })
             .map(|content| mark::read(content.body.as_bytes(), BODY_BYTES).unwrap())
             .collect();

@@ -136,7 +136,18 @@ impl<'a> Printer<'a> {
             let (id, sent_at) = (id.to_string(), rfc3339(*sent_at));
             let (mailbox, seq, accepted_at) = (None, None, None);
             let damaged = false;
-            return self.object(&MessageLine { id, mailbox, seq, from, to, subject, body, sent_at, accepted_at, damaged });
+            return self.object(&MessageLine {
+                id,
+                mailbox,
+                seq,
+                from,
+                to,
+                subject,
+                body,
+                sent_at,
+                accepted_at,
+                damaged,
+            });
         }
         self.message(*sent_at, from, &to.join(", "), subject, body)
     }

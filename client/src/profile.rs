@@ -142,7 +142,8 @@ fn secret<const N: usize>(path: &Path) -> Result<[u8; N], ProfileError> {
     let damaged = |reason: String| ProfileError::Damaged { path: path.to_owned(), reason };
     match fs::read(path).map(Zeroizing::new) {
         Ok(bytes) => {
-            let secret = bytes.split_last_chunk().filter(|(secret, sum)| crc32fast::hash(secret) == u32::from_le_bytes(**sum));
+            let secret =
+                bytes.split_last_chunk().filter(|(secret, sum)| crc32fast::hash(secret) == u32::from_le_bytes(**sum));
             let secret = secret.and_then(|(secret, _)| secret.try_into().ok());
             secret.ok_or_else(|| damaged("it is not what was written".to_owned()))
         }

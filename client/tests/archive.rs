@@ -352,8 +352,12 @@ fn what_a_backup_has_not_is_sent_again_to_those_alone_who_may_not_have_it() {
     let id = shelf.compose(1, "Usuario1, Usuario2, Usuario3");
     shelf.archive.apply(&[Change::Attempted { message: id, counter: 9 }]).unwrap();
     let outcomes = vec![(0, accepted(1)), (1, Outcome::Accepted { mailbox: MailboxId(3), seq: 1 })];
-    let answered =
-        Change::Answered { message: id, outcomes: [outcomes, vec![(2, Outcome::MailboxFull)]].concat(), open: vec![2], not_before: Timestamp(0) };
+    let answered = Change::Answered {
+        message: id,
+        outcomes: [outcomes, vec![(2, Outcome::MailboxFull)]].concat(),
+        open: vec![2],
+        not_before: Timestamp(0),
+    };
     shelf.archive.apply(&[answered]).unwrap();
     shelf.receive(1, delivered(1, 100));
     shelf.archive.apply(&[Change::ServerRestored { last_counter: 8 }]).unwrap();

@@ -157,7 +157,10 @@ fn server_frames() {
     let damaged = |number| ServerFrame::Delivery { mailbox: MailboxId(2), seq: 15, entry: Entry::Damaged { number } };
     check(damaged(Some(3)), "02020f020103");
     check(damaged(None), "02020f0200");
-    assert_eq!(codec::encode(&malote_common::EntryRef::Damaged { number: Some(3) }), codec::encode(&Entry::Damaged { number: Some(3) }));
+    assert_eq!(
+        codec::encode(&malote_common::EntryRef::Damaged { number: Some(3) }),
+        codec::encode(&Entry::Damaged { number: Some(3) })
+    );
     let person = Person { number: 1, name: Name::given(1), connected: true };
     check(ServerFrame::People { people: vec![person.clone()], more: true }, "030101085573756172696f310101");
     check(ServerFrame::Presence { people: vec![person.clone()] }, "040101085573756172696f3101");

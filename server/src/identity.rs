@@ -55,7 +55,8 @@ impl Identity {
         let (certificate_path, key_path) = (directory.join(CERTIFICATE), directory.join(KEY));
         let certificate = CertificateDer::from_pem_slice(&read_checked(&certificate_path)?)
             .map_err(|error| unusable(&certificate_path, error))?;
-        let key = PrivateKeyDer::from_pem_slice(&read_checked(&key_path)?).map_err(|error| unusable(&key_path, error))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&read_checked(&key_path)?).map_err(|error| unusable(&key_path, error))?;
         let key_pair = rcgen::KeyPair::try_from(&key).map_err(|error| unusable(&key_path, error))?;
         let fingerprint = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key_pair));
         Ok(Identity { certificate, key, fingerprint })
@@ -124,9 +125,10 @@ const SUM: &str = "CRC-32: ";
 /// could use.
 fn read_checked(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let bytes = Zeroizing::new(fs::read(path)?);
-    let is_whole = std::str::from_utf8(&bytes).ok().and_then(|text| text.rsplit_once(SUM)).is_some_and(|(text, sum)| {
-        sum == format!("{:08x}\n", crc32fast::hash(text.as_bytes()))
-    });
+    let is_whole = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.rsplit_once(SUM))
+        .is_some_and(|(text, sum)| sum == format!("{:08x}\n", crc32fast::hash(text.as_bytes())));
     match is_whole {
         true => Ok(bytes),
         false => Err(unusable(path, "it is not what was written")),

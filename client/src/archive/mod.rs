@@ -65,8 +65,7 @@ pub enum Change {
     /// The server told who we are, and which rooms we are in. With another epoch than before, everything that a mailbox
     /// has is to be read again.
     Welcomed { name: Name, number: u64, mailbox: MailboxId, epoch: Epoch, rooms: Vec<Membership> },
-    /// The server was brought back from a backup that has our submissions up to this counter. What it has not is to be sent
-    /// again, unless its recipients have it already; what was known of places in its mailboxes is not true any more.
+    /// The server was brought back from a backup, which knows our submissions up to this counter.
     ServerRestored { last_counter: u64 },
     /// We are in this room now.
     Entered(Membership),
@@ -103,14 +102,8 @@ pub enum Change {
 impl Change {
     /// Whether the engine goes on as before where this could not be written: it is the user's alone.
     pub fn is_the_users_alone(&self) -> bool {
-        matches!(
-            self,
-            Change::Draft(_)
-                | Change::Cleared { .. }
-                | Change::Restored { .. }
-                | Change::TellRead(_)
-                | Change::AskedName
-        )
+        use Change::{AskedName, Cleared, Draft, Restored, TellRead};
+        matches!(self, Draft(_) | Cleared { .. } | Restored { .. } | TellRead(_) | AskedName)
     }
 }
 
@@ -400,8 +393,9 @@ impl Archive {
         while let Some(row) = rows.next()? {
             saved.outbox.push(self.open_message(row)?);
         }
-        let mut statement =
-            self.connection.prepare("SELECT seq FROM received WHERE server = ? AND read = 1 AND seq > 0 ORDER BY seq")?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT seq FROM received WHERE server = ? AND read = 1 AND seq > 0 ORDER BY seq")?;
         saved.to_tell =
             statement.query_map([self.server], |row| Ok(row.get::<_, i64>(0)? as u64))?.collect::<Result<_, _>>()?;
         let quiet: Option<String> = self

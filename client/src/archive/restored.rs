@@ -11,7 +11,8 @@ use super::apply::{Batch, number};
 const UNKNOWN: &str = "sent IN (SELECT id FROM sent WHERE server = ?1) AND counter > ?2";
 
 impl Batch<'_> {
-    /// See [`super::Change::ServerRestored`]. Whoever has a message already knows it by its identity when it comes again.
+    /// Puts what the backup has not back to be sent, unless its recipients are known to have it: whoever else has it knows it by
+    /// its identity when it comes again. What was known of places in the server's mailboxes is not true any more.
     pub fn server_restored(&mut self, last_counter: u64) -> rusqlite::Result<()> {
         let known = params![self.server, number(last_counter)];
         let sql = format!("SELECT sent, position FROM recipient WHERE state = 1 AND {UNKNOWN}");
@@ -25,7 +26,8 @@ impl Batch<'_> {
         drop(statement);
         for (sent, mut targets) in again {
             let sql = "SELECT targets FROM outbox WHERE sent = ?";
-            let open: Option<Vec<u8>> = self.tx.prepare_cached(sql)?.query_map([sent], |row| row.get(0))?.next().transpose()?;
+            let open: Option<Vec<u8>> =
+                self.tx.prepare_cached(sql)?.query_map([sent], |row| row.get(0))?.next().transpose()?;
             targets.extend(open.into_iter().flatten());
             self.run(
                 "INSERT OR REPLACE INTO outbox (sent, targets, not_before) VALUES (?, ?, 0)",

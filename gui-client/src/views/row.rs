@@ -245,6 +245,7 @@ mod tests {
             beginning: "um\u{1b}[31m\ndois".into(),
             accepted_at: Timestamp(0),
             read: false,
+            damaged: false,
         };
         let row = Row::received(&summary, "Usuario0".into(), &Clock::new(), &texts);
         assert_eq!(row.second, "\u{fffd}");
@@ -255,6 +256,8 @@ mod tests {
         let found = found.found_in("#obras".into(), &Query::parse("dois"), &texts);
         assert_eq!(found.place.as_deref(), Some("#obras"));
         assert!(found.spoken.ends_with(". Local: #obras"), "{}", found.spoken);
+        let lost = Row::received(&Summary { damaged: true, ..summary.clone() }, "?".into(), &Clock::new(), &texts);
+        assert_eq!((lost.second.as_str(), lost.bad), ("Mensagem danificada", true));
         let silent = Summary { subject: "  ".into(), read: true, ..summary };
         let row = Row::received(&silent, "Usuario0".into(), &Clock::new(), &texts);
         assert_eq!((row.second.as_str(), row.unread), ("Sem Assunto", false));

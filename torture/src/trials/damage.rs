@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use malote_common::{
-    Address, Content, DeviceId, Entry, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Submission, Timestamp, codec,
+    Address, Content, DeviceId, Entry, MailboxId, Message, MessageId, Outcome, Receipt, Seq, Submission, Timestamp,
+    codec,
 };
 use malote_server::maintenance;
 use malote_server::store::sqlite::SqliteStore;
@@ -176,7 +177,9 @@ impl Scene {
             }
             for entry in &entries[written.len()..] {
                 match codec::decode(entry).expect("an entry") {
-                    Entry::Receipt(Receipt::Damaged { mailbox: place, seq, .. }) => receipts.push((*mailbox, place, seq)),
+                    Entry::Receipt(Receipt::Damaged { mailbox: place, seq, .. }) => {
+                        receipts.push((*mailbox, place, seq))
+                    }
                     other => panic!("{what}: {other:?} was never written"),
                 }
             }
@@ -186,7 +189,11 @@ impl Scene {
             let Some(author) = number.and_then(|number| self.people.get(number as usize)) else { continue };
             let was_delivered = self.people[READER].mailbox == *mailbox && *seq <= COMMITS;
             let is_told = receipts.contains(&(author.mailbox, *mailbox, *seq));
-            assert!(is_told || was_delivered, "{what}: the author of entry {seq} of mailbox {} was not told", mailbox.0);
+            assert!(
+                is_told || was_delivered,
+                "{what}: the author of entry {seq} of mailbox {} was not told",
+                mailbox.0
+            );
         }
         Some(gone.len() as u64)
     }
@@ -242,7 +249,10 @@ fn start(folder: &Path, what: &str) {
     assert!(!stderr.contains("panicked"), "{what}: {stderr}");
     match ready {
         Some(_) => assert_eq!(status, Some(0), "{what}: {stderr}"),
-        None => assert!(status == Some(1) && (stderr.contains("restore") || stderr.contains("server.key")), "{what}: {stderr}"),
+        None => assert!(
+            status == Some(1) && (stderr.contains("restore") || stderr.contains("server.key")),
+            "{what}: {stderr}"
+        ),
     }
 }
 

@@ -63,12 +63,16 @@ pub fn bring_back(path: &Path) -> Result<Inspection, StoreError> {
         tx.execute("UPDATE mailbox SET epoch = randomblob(16)", [])?;
         let given = "SELECT coalesce(max(person), 0), coalesce(max(mailbox), 0) FROM given";
         let (people, mailboxes): (i64, i64) = tx.query_row(given, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let highest = "SELECT coalesce((SELECT max(number) FROM person), 0), coalesce((SELECT max(id) FROM mailbox), 0)";
+        let highest =
+            "SELECT coalesce((SELECT max(number) FROM person), 0), coalesce((SELECT max(id) FROM mailbox), 0)";
         let (person, mailbox): (i64, i64) = tx.query_row(highest, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         tx.execute("DELETE FROM given", [])?;
         tx.execute(
             "INSERT INTO given (person, mailbox) VALUES (?, ?)",
-            [people.max(person).saturating_add(UNKNOWN_PEOPLE), mailboxes.max(mailbox).saturating_add(UNKNOWN_MAILBOXES)],
+            [
+                people.max(person).saturating_add(UNKNOWN_PEOPLE),
+                mailboxes.max(mailbox).saturating_add(UNKNOWN_MAILBOXES),
+            ],
         )?;
         Ok(tx.commit()?)
     })
@@ -76,8 +80,7 @@ pub fn bring_back(path: &Path) -> Result<Inspection, StoreError> {
 
 /// A connection to a store that is there.
 fn existing(path: &Path) -> Result<Connection, StoreError> {
-    let connection =
-        opening::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = opening::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }

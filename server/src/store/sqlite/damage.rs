@@ -199,7 +199,9 @@ mod tests {
         let mut store = SqliteStore::in_memory().unwrap();
         let ids = contract::people(&mut store, 2);
         let submission = contract::submission(1, &["@todos"], "oi");
-        store.commit(&[Operation::Submit { author: PersonId(0), device: contract::DEVICE, submission }], Timestamp(1)).unwrap();
+        store
+            .commit(&[Operation::Submit { author: PersonId(0), device: contract::DEVICE, submission }], Timestamp(1))
+            .unwrap();
         set(&store, "entries", b"");
         let room = ids[0].rooms[0].mailbox;
         assert_eq!(entries(&mut store, room), [Entry::Damaged { number: Some(0) }]);
@@ -218,7 +220,8 @@ mod tests {
         // Filled to the last byte: what lies in no row yet goes to a page that there is none for.
         let aside = "INSERT INTO damaged SELECT 0, 0, 0, 0, x'', x'', zeroblob(100) FROM run";
         while store.connection.execute(aside, []).is_ok() {}
-        let answers = store.commit(&[Operation::Acknowledge { mailbox: ids[2].mailbox, seq: 0 }], Timestamp(1)).unwrap();
+        let answers =
+            store.commit(&[Operation::Acknowledge { mailbox: ids[2].mailbox, seq: 0 }], Timestamp(1)).unwrap();
         assert_eq!((answers.answers, answers.appended.len()), (vec![Answer::Noted], 0));
         store.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
         assert_eq!(store.commit(&[], Timestamp(1)).unwrap().appended.len(), 1);

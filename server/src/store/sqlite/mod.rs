@@ -102,8 +102,7 @@ impl SqliteStore {
         // Without it, statements are prepared anew for nearly each value that they are given.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         opening::migrate(&mut connection)?;
-        let mut store =
-            SqliteStore { log: None, reading: None, found, untold: Vec::new(), is_sound: true, connection };
+        let mut store = SqliteStore { log: None, reading: None, found, untold: Vec::new(), is_sound: true, connection };
         store.commit(&[Operation::OpenRoom { room: Name::everybody() }], Timestamp(0))?;
         Ok(store)
     }
@@ -169,7 +168,9 @@ impl Store for SqliteStore {
     }
 
     fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
-        self.trusting(|store| Ok(runs::read(&store.connection, &store.found, mailbox, after, max_bytes)?.into_iter().collect()))
+        self.trusting(|store| {
+            Ok(runs::read(&store.connection, &store.found, mailbox, after, max_bytes)?.into_iter().collect())
+        })
     }
 
     fn people(&mut self, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {

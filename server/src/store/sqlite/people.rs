@@ -135,7 +135,9 @@ impl Batch<'_> {
         let mailbox = self.make_mailbox()?;
         let next: i64 = self
             .tx
-            .prepare_cached("SELECT max(coalesce(max(number) + 1, 0), coalesce((SELECT person FROM given), 0)) FROM person")?
+            .prepare_cached(
+                "SELECT max(coalesce(max(number) + 1, 0), coalesce((SELECT person FROM given), 0)) FROM person",
+            )?
             .query_row([], |row| row.get(0))?;
         let name = Name::given(next as u64);
         self.tx

@@ -143,9 +143,8 @@ fn rows(
     after: Place,
 ) -> Result<Option<Place>, StoreError> {
     let sum = sum::of_row(connection, table)?;
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {key}, sum = {sum} FROM {table} WHERE {behind} ORDER BY 1, 2 LIMIT 256"
-    ))?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {key}, sum = {sum} FROM {table} WHERE {behind} ORDER BY 1, 2 LIMIT 256"))?;
     let mut rows = statement.query([after.0, after.1])?;
     let mut place = None;
     while let Some(row) = rows.next()? {

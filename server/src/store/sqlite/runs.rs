@@ -138,7 +138,10 @@ impl<'a> Columns<'a> {
             None => authors_of(connection, mailbox, &entries)?,
         };
         if entries.len() as u64 != run.count() || authors.len() != entries.len() {
-            return Err(unexpected(format!("mailbox {} has other entries up to {} than were written", mailbox.0, run.last)));
+            return Err(unexpected(format!(
+                "mailbox {} has other entries up to {} than were written",
+                mailbox.0, run.last
+            )));
         }
         let mut mended = Mended {
             outline: Outline { first: run.first, last: run.last, authors: Authors::default() },
@@ -266,13 +269,15 @@ impl Fresh {
 
 /// Writes a mended run into its row.
 pub fn replace(tx: &Transaction, mailbox: MailboxId, run: &Stored, mended: &Mended) -> Result<(), StoreError> {
-    tx.prepare_cached("UPDATE run SET whole = ?, authors = ?, checks = ?, entries = ? WHERE id = ?")?.execute(params![
-        sum::of(&run.place(mailbox), &mended.bytes),
-        mended.outline.authors.seal(mailbox, run)?,
-        checks(mailbox, run, &mended.bytes),
-        mended.bytes,
-        run.id
-    ])?;
+    tx.prepare_cached("UPDATE run SET whole = ?, authors = ?, checks = ?, entries = ? WHERE id = ?")?.execute(
+        params![
+            sum::of(&run.place(mailbox), &mended.bytes),
+            mended.outline.authors.seal(mailbox, run)?,
+            checks(mailbox, run, &mended.bytes),
+            mended.bytes,
+            run.id
+        ],
+    )?;
     Ok(())
 }
 

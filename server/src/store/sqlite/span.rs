@@ -121,7 +121,10 @@ fn full_span(connection: &Connection, mailbox: MailboxId, seq: Seq) -> Result<Sp
         .query_row(params![number(mailbox.0), number(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let is_there = |(span, is_whole): &(Span, bool)| *is_whole && (span.first()..=span.last).contains(&seq);
-    found.filter(is_there).map(|(span, _)| span).ok_or_else(|| unexpected(format!("entry {seq} of mailbox {} is missing", mailbox.0)))
+    found
+        .filter(is_there)
+        .map(|(span, _)| span)
+        .ok_or_else(|| unexpected(format!("entry {seq} of mailbox {} is missing", mailbox.0)))
 }
 
 #[cfg(test)]

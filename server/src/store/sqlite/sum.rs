@@ -1,9 +1,9 @@
 //! Sums that find out what a disk has changed: CRC-32 (ISO/IEC 8802-3), which misses no change of up to 32 bits in a row, and
 //! of others one in four thousand million. Against people who change the file on purpose they are no help.
 
+use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::Connection;
 
 use super::super::StoreError;
 use super::unexpected;
