@@ -289,7 +289,7 @@ fn what_the_servers_disk_has_damaged_is_shown_as_lost_and_its_author_can_send_it
     let lost = State::Refused { reason: "damaged".into() };
     shelf.answer(one, &[accepted(4)]);
     shelf.receive(4, damaged(4));
-    assert_eq!(shelf.states(one), [lost.clone()]);
+    assert_eq!(shelf.states(one), std::slice::from_ref(&lost));
     shelf.receive(5, damaged(5));
     shelf.answer(two, &[accepted(5)]);
     assert_eq!(shelf.states(two), [lost], "also where it is heard of before the answer");
