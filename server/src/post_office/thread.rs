@@ -1,13 +1,16 @@
 //! Runs the post office on a thread of its own: takes what has arrived, commits it with one sync, tells the sessions.
 //!
 //! While a sync runs, requests gather in the queue; they are the next batch. So the busier the server, the larger the
-//! batches and the fewer the syncs per message.
+//! batches and the fewer the syncs per message. News that something has arrived waits a little for something that somebody
+//! waits for: it shares that one's sync instead of being in its way.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use malote_common::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Mailslot, PostOffice, Request, SessionId};
 use crate::store::{Store, StoreError};
@@ -25,6 +28,9 @@ const BATCH: usize = 2048;
 /// in memory until it is on the disk.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
+/// For how long acknowledgements wait for company. Nobody waits for them, and what a crash loses of them clients say again.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// What reaches the thread.
 pub enum Letter {
     /// A connection opens and says where it hears.
@@ -38,16 +44,22 @@ pub enum Letter {
 /// The way to the post office, for connections.
 pub type Counter = mpsc::Sender<Letter>;
 
-/// Starts the thread. It ends when all counters are dropped, or with the error that makes the store unreliable.
+/// Starts the thread. It ends when all counters are dropped, or with the error that makes the store unreliable. To be called
+/// within a runtime, by whose clock the thread goes.
 pub fn start<S: Store + 'static>(
     office: PostOffice<S>,
 ) -> std::io::Result<(Counter, std::thread::JoinHandle<Result<(), StoreError>>)> {
     let (counter, letters) = mpsc::channel(QUEUE);
-    let thread = std::thread::Builder::new().name("post office".into()).spawn(move || run(office, letters))?;
+    let clock = Handle::current();
+    let thread = std::thread::Builder::new().name("post office".into()).spawn(move || run(office, letters, &clock))?;
     Ok((counter, thread))
 }
 
-fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>) -> Result<(), StoreError> {
+fn run<S: Store>(
+    mut office: PostOffice<S>,
+    mut letters: mpsc::Receiver<Letter>,
+    clock: &Handle,
+) -> Result<(), StoreError> {
     let mut slots: HashMap<SessionId, Mailslot> = HashMap::new();
     let (mut batch, mut gone, mut to_wake) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(first) = letters.blocking_recv() {
@@ -56,6 +68,7 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
         // Where connections wait for this processor, they are let go first: what they bring belongs to this batch, and
         // shares its sync. Where none waits, this costs nothing.
         std::thread::yield_now();
+        let deadline = Instant::now() + LINGER;
         while let Some(letter) = next {
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
@@ -69,6 +82,9 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
                 }
             }
             next = if batch.len() < BATCH && bytes < BATCH_BYTES { letters.try_recv().ok() } else { None };
+            if next.is_none() && gone.is_empty() && batch.len() < BATCH && can_wait(&batch) {
+                next = clock.block_on(async { timeout_at(deadline, letters.recv()).await.ok().flatten() });
+            }
         }
         for (session, event) in office.handle(std::mem::take(&mut batch), Timestamp::from_system(SystemTime::now()))? {
             if let Some(slot) = slots.get(&session)
@@ -82,4 +98,9 @@ fn run<S: Store>(mut office: PostOffice<S>, mut letters: mpsc::Receiver<Letter>)
         gone.drain(..).for_each(|session| drop(slots.remove(&session)));
     }
     Ok(())
+}
+
+/// Whether nobody waits for any of this.
+fn can_wait(batch: &[(SessionId, Request)]) -> bool {
+    !batch.is_empty() && batch.iter().all(|(_, request)| matches!(request, Request::Acknowledge { .. }))
 }
