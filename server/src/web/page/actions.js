@@ -3,7 +3,7 @@
 import { clearInbox, forgetCleared, getLetter, markRead, markRoomRead, restoreInbox } from "./letters.js";
 import { compose, getSent } from "./sent.js";
 import { WAITING } from "./outbox.js";
-import { setMeta } from "./store.js";
+import { setDraft } from "./store.js";
 import { isNarrow } from "./dom.js";
 import { t } from "./texts.js";
 
@@ -102,7 +102,7 @@ export class Actions {
 
   /** Keeps what is being written. */
   saveDraft(draft) {
-    return this.#keep(() => setMeta(this.#db, "draft", draft));
+    return this.#keep(() => setDraft(this.#db, draft));
   }
 
   /** Takes everything out of the inbox; it can be taken back until it is done again. */

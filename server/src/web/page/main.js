@@ -6,7 +6,7 @@ import { $, fill, h } from "./dom.js";
 import { identity, missing } from "./keys.js";
 import { Model } from "./model.js";
 import { Session } from "./session.js";
-import { getMeta, openStore, setMeta } from "./store.js";
+import { getDraft, getMeta, openStore, setMeta } from "./store.js";
 import { LANGUAGES, currentLanguage, loadTexts, t, translatePage } from "./texts.js";
 import { showNameDialog, showRoomDialog } from "./view-dialogs.js";
 import { showForm } from "./view-form.js";
@@ -97,7 +97,7 @@ async function start() {
   showOptions(db, model);
   showSide(model, actions);
   showList(db, model, actions);
-  const form = showForm(model, actions, await getMeta(db, "draft"));
+  const form = showForm(model, actions, await getDraft(db));
   showLetter(model, actions, form);
   showStatus(model, actions);
   showNameDialog(db, model, actions);

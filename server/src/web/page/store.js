@@ -121,6 +121,36 @@ export function each(request, visit) {
   });
 }
 
+/** Where a draft stands until it is in the database: a page that is left does not wait for that. */
+const UNSAVED_DRAFT = "unsaved-draft";
+
+/** Keeps a draft at once, until {@link setDraft} has it. */
+export function noteDraft(draft) {
+  try {
+    localStorage.setItem(UNSAVED_DRAFT, JSON.stringify(draft));
+  } catch {
+    // It is too long for that. What stands there is older than what the database will have.
+    localStorage.removeItem(UNSAVED_DRAFT);
+  }
+}
+
+/** The draft has become a message. */
+export function forgetNotedDraft() {
+  localStorage.removeItem(UNSAVED_DRAFT);
+}
+
+/** Keeps a draft. */
+export async function setDraft(db, draft) {
+  await setMeta(db, "draft", draft);
+  if (localStorage.getItem(UNSAVED_DRAFT) === JSON.stringify(draft)) localStorage.removeItem(UNSAVED_DRAFT);
+}
+
+/** @returns {Promise<object | undefined>} the draft that was kept last */
+export async function getDraft(db) {
+  const unsaved = localStorage.getItem(UNSAVED_DRAFT);
+  return unsaved ? JSON.parse(unsaved) : getMeta(db, "draft");
+}
+
 /** @returns {Promise<any>} a single value, `undefined` where it was never set */
 export function getMeta(db, name) {
   return read(db, ["meta"], (meta) => asked(meta.get(name)));

@@ -3,6 +3,7 @@
 import { TODOS } from "./letters.js";
 import { AddressError, parseList, shownAddress } from "./address.js";
 import { $, h, isNarrow } from "./dom.js";
+import { forgetNotedDraft, noteDraft } from "./store.js";
 import { harmless, harmlessLine } from "./text.js";
 import { t } from "./texts.js";
 
@@ -51,6 +52,7 @@ export function showForm(model, actions, draft) {
   }
 
   function save() {
+    noteDraft(current());
     unsaved = true;
     if (!saving) saved = saveAll();
   }
@@ -119,11 +121,11 @@ export function showForm(model, actions, draft) {
     // What is typed until it is kept would be neither in this message nor in the next.
     $("form").inert = true;
     // A draft that is written behind the message would bring it back for a second sending.
-    unsaved = false;
     await saved;
     const kept = await actions.send({ to: addresses, subject: line, body: body.value, inReplyTo: reply?.id ?? null });
     $("form").inert = false;
     if (!kept) return explain(t("form-not-kept"), body);
+    forgetNotedDraft();
     put(null);
     proposeFor(model.view);
     if (isNarrow()) actions.close();
