@@ -104,18 +104,16 @@ impl Name {
 
     /// The form under which names are compared: two names that differ only in case are the same one.
     pub fn folded(&self) -> String {
-        if self.0.is_ascii() {
-            return self.0.to_ascii_lowercase();
-        }
-        // Two letters have more than one form in lower case.
-        self.0.to_lowercase().replace('ß', "ss").replace('ς', "σ").nfc().collect()
+        fold(&self.0)
     }
 
     /// What the name looks like: two names with the same skeleton can be taken for each other (Unicode Technical Standard
     /// 39, 4), also where they differ in case.
     pub fn skeleton(&self) -> String {
+        // Letters that look like Latin ones are taken for those first: a Greek capital N is no N any more once it is folded.
+        let latin: String = self.0.nfd().map(as_latin).collect();
         // Folded before, since that is how names are compared; after, since the prototypes of `0` and `1` are letters.
-        let skeleton = unicode_security::skeleton(&self.folded()).collect::<String>().to_lowercase();
+        let skeleton = unicode_security::skeleton(&fold(&latin)).collect::<String>().to_lowercase();
         // The dot of an i stays where another one is set above it. A capital i looks like a small L, and is the same as a
         // small i.
         skeleton.replace("i\u{307}", "i").replace("j\u{307}", "j").replace('i', "l").nfc().collect()
@@ -161,6 +159,25 @@ impl Address {
             Address::Everybody => format!("@{EVERYBODY}"),
         }
     }
+}
+
+/// The form under which texts are compared without regard to case.
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Two letters have more than one form in lower case.
+    text.to_lowercase().replace('ß', "ss").replace('ς', "σ").nfc().collect()
+}
+
+/// The Latin letters that a letter looks like, as it is written or else as a capital; itself where it looks like none.
+fn as_latin(c: char) -> String {
+    if c.is_ascii() {
+        return c.to_string();
+    }
+    let look = |text: String| unicode_security::skeleton(&text).collect::<String>();
+    let (written, capital) = (look(c.to_string()), look(c.to_uppercase().collect()));
+    [written, capital].into_iter().find(|look| look.is_ascii()).unwrap_or_else(|| c.to_string())
 }
 
 /// Letters and digits, with the combining marks that many scripts need; of them only those that Unicode Technical
@@ -279,6 +296,10 @@ mod tests {
         let alike = |a: &str, b: &str| Name::parse(a).unwrap().skeleton() == Name::parse(b).unwrap().skeleton();
         assert!(alike("ana", "ANA"));
         assert!(alike("ana", "\u{430}n\u{430}"), "Cyrillic");
+        // Capitals that look like Latin ones, of letters that do not.
+        assert!(alike("ANA", "\u{391}\u{39d}\u{391}"), "Greek");
+        assert!(alike("bruno", "\u{412}runo"), "Cyrillic");
+        assert!(alike("Beto", "\u{432}\u{435}\u{442}\u{43e}"), "Cyrillic, as it is written with capitals");
         assert!(alike("logo", "l0g0"));
         assert!(alike("lia", "1ia"));
         assert!(alike("Lia", "LlA"), "as in LIA");
