@@ -7,7 +7,7 @@ use malote_client::doctor::{Checked, Outcome};
 use malote_client::{Found, ServerAddress, explain};
 use malote_common::fingerprint::Fingerprint;
 use malote_common::frame::{Person, Room};
-use malote_common::{Address, Name, Timestamp, text};
+use malote_common::{Address, Name, Timestamp, limits, text};
 use malote_texts::Texts;
 use serde::Serialize;
 
@@ -154,7 +154,8 @@ impl<'a> Printer<'a> {
 
     fn message(&self, at: Timestamp, from: &str, to: &str, subject: &str, body: &str) -> Result<(), Failure> {
         let names = [("from", from.into()), ("to", to.into())];
-        let subject = match text::harmless_line(subject) {
+        // Nobody's program sends a longer one but somebody's who means harm.
+        let subject = match text::first_words(subject, limits::SUBJECT_BYTES) {
             empty if empty.is_empty() => self.texts.get("no-subject"),
             subject => subject,
         };
@@ -277,7 +278,8 @@ impl<'a> Printer<'a> {
 
     fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
         let line = serde_json::to_string(object).map_err(|error| Failure::local(error.to_string()))?;
-        self.line(&line)
+        // It may be a terminal that reads it.
+        self.line(&text::escaped(&line))
     }
 
     fn line(&self, line: &str) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use malote_client::Command;
 use malote_client::archive::{Draft, Place, Recipient, State};
-use malote_common::Address;
+use malote_common::{Address, limits, text};
 
 use super::Desk;
 use crate::model::{self, Field, Form, Opened, Undo};
@@ -51,9 +51,9 @@ impl Desk<'_> {
 
     pub(super) fn reply(&mut self, now: Instant) {
         let Some(Opened::Letter(letter)) = &self.model.open else { return };
-        let subject = match letter.subject.trim() {
-            "" => String::new(),
-            answered if answered.starts_with(REPLY) => answered.to_owned(),
+        // Others' words come into our form, where nothing else makes them harmless.
+        let subject = match text::first_words(&letter.subject, limits::SUBJECT_BYTES) {
+            answered if answered.is_empty() || answered.starts_with(REPLY) => answered,
             subject => format!("{REPLY} {subject}"),
         };
         // In a room one answers the room; what somebody wrote to everybody, one answers to them.

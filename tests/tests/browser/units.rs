@@ -27,6 +27,7 @@ fn texts_are_made_harmless_as_everywhere() {
             "Olá, ção 🎉\n\tfim",
             "a\u{1b}[31mb\u{7}\u{202e}c\r\u{2067}d\u{200f}\u{61c}\u{feff}\u{2028}",
             "um\r\ndois",
+            "a\u{200b}b\u{2060}c\u{3164}d\u{e0041}e👩\u{200d}🚀 می\u{200c}روم ❤\u{fe0f}\u{fffa}\u{1d173}",
             "  um\n dois\t três \u{a0}quatro\u{3000}\u{feff}cinco ",
             "",
         ] {

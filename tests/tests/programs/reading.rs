@@ -41,7 +41,8 @@ fn an_empty_subject_has_a_name_for_people_and_stays_empty_for_programs() {
 fn what_others_wrote_does_not_act_on_the_screen() {
     let server = TestServer::start();
     let ana = Cli::new(&server);
-    let (subject, body) = ("a\u{1b}[31m\u{202e}b\u{9b}2J", "\u{7}um\r\u{1b}]0;x\u{7}\n\u{2067}dois\u{2028}\u{7f}");
+    let subject = "a\u{1b}[31m\u{202e}b\u{9b}2J\u{200b}";
+    let body = "\u{7}um\r\u{1b}]0;x\u{7}\n\u{2067}dois\u{2028}\u{7f}\u{1b}]8;;http://x\u{1b}\\\u{e0041}";
     let mut watch = watching(&ana, &[]);
     let other = Cli::new(&server);
     other.send("Usuario0", subject, body);
@@ -51,6 +52,8 @@ fn what_others_wrote_does_not_act_on_the_screen() {
     let printed = ana.run(&["inbox"]).expect_status(0).stdout;
     check_harmless(&printed);
     assert!(printed.contains("dois"), "{printed}");
+    check_harmless(&ana.run(&["--json", "inbox"]).expect_status(0).stdout);
+    check_harmless(&ana.run(&["search", "dois"]).expect_status(0).stdout);
     let letters = ana.json(&["inbox"]);
     assert_eq!((&letters[0]["subject"], &letters[0]["body"]), (&subject.into(), &body.into()));
 }

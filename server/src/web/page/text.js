@@ -2,15 +2,19 @@
 
 const REPLACEMENT = "\u{fffd}";
 
-/** Control characters, bidirectional overrides and isolates, separators of lines and the byte order mark. */
-const ACTING =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+/** Control characters, bidirectional overrides and isolates, separators of lines, and what cannot be seen. */
+const ACTING = new RegExp(
+  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069" +
+    "\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb" +
+    "\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e007f}]",
+  "gu",
+);
 
 /** What has the property White_Space; `\s` also takes the byte order mark for space. */
 const SPACES = /[\p{White_Space}]+/gu;
 
 /**
- * The text with everything made visible that would act on a screen. Line feeds and tabs stay.
+ * The text with everything made visible that would act on a screen or hide on it. Line feeds and tabs stay.
  * @param {string} text
  * @returns {string}
  */

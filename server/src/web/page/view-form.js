@@ -4,7 +4,7 @@ import { TODOS } from "./letters.js";
 import { AddressError, parseList, shownAddress } from "./address.js";
 import { $, h, isNarrow } from "./dom.js";
 import { forgetNotedDraft, noteDraft } from "./store.js";
-import { harmless, harmlessLine } from "./text.js";
+import { firstWords, harmless, harmlessLine } from "./text.js";
 import { t } from "./texts.js";
 
 /** Names that are proposed at once. */
@@ -210,7 +210,7 @@ export function showForm(model, actions, draft) {
     },
     /** An answer to a letter. */
     reply(letter, address) {
-      const answered = harmlessLine(letter.subject);
+      const answered = firstWords(letter.subject, model.limits.subject_bytes);
       const title = answered === "" || answered.startsWith(REPLY) ? answered : `${REPLY} ${answered}`;
       const about = { id: letter.id, name: harmlessLine(letter.from) };
       replace({ to: address, subject: title, body: "", reply: about }, "form-cleared");

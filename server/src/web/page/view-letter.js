@@ -4,7 +4,7 @@ import { OWN, TODOS } from "./letters.js";
 import { $, fill, h, isNarrow } from "./dom.js";
 import { shownAuthor, shownList } from "./names.js";
 import { shownRecipient } from "./states.js";
-import { harmless, harmlessLine } from "./text.js";
+import { firstWords, harmless, harmlessLine } from "./text.js";
 import { t } from "./texts.js";
 import { fullTime } from "./times.js";
 
@@ -22,7 +22,8 @@ export function showLetter(model, actions, form) {
     if (!open) return fill(pane);
     const message = open.letter ?? open.sent;
     const close = h("button.plain", { type: "button", title: t("close-hint"), "aria-label": t("close"), "aria-keyshortcuts": "Escape", click: () => actions.close() }, "×");
-    const title = h("h2", { id: "letter-subject", tabindex: "-1", dir: "auto" }, message.lost ? t("damaged-subject") : harmlessLine(message.subject) || t("no-subject"));
+    const subject = message.lost ? t("damaged-subject") : firstWords(message.subject, model.limits.subject_bytes) || t("no-subject");
+    const title = h("h2", { id: "letter-subject", tabindex: "-1", dir: "auto" }, subject);
     fill(
       pane,
       h("div.heading", {}, title, close),
