@@ -1,5 +1,7 @@
 //! `malote-server`: reads its flags, binds, says that it is ready, and serves until it is told to stop.
 
+mod log;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -80,7 +82,7 @@ fn run(flags: Flags, texts: &Texts) -> Result<(), String> {
             texts.with("server-config-unreadable", &[("path", show(path)), ("reason", reason.into())])
         })?,
     };
-    start_log(flags.log_format.or(file.log_format).unwrap_or_default());
+    log::start(flags.log_format.or(file.log_format).unwrap_or_default());
     let data = flags.data.clone().or_else(|| file.data.clone()).or_else(malote_server::default_data_directory);
     let data = data.ok_or_else(|| texts.get("server-no-data-directory"))?;
     match &flags.work {
@@ -146,24 +148,6 @@ fn web_config(flags: &Flags, file: &ConfigFile, texts: &Texts) -> Result<Option<
 fn read_config(path: &PathBuf) -> Result<ConfigFile, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     toml::from_str(&text).map_err(|error| error.to_string())
-}
-
-/// Below this level, the library that carries WebSocket messages writes down each of them; a log never tells what people
-/// say, however much is asked of it.
-const CARRIER_OF_TEXTS: &str = "tungstenite=info";
-
-fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MALOTE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let filter = match CARRIER_OF_TEXTS.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
 }
 
 fn announce(server: &Server) {

@@ -1,17 +1,21 @@
 //! `/ws`: logging in, posting and reading as the page does, and what becomes of those who break the rules.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::SigningKey;
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
-use malote_common::{Address, DeviceId, Name, limits, login};
-use malote_tests::{Cli, TestServer, wait_for};
+use malote_common::{Address, Content, DeviceId, MessageId, Name, Submission, Timestamp, codec, limits, login};
+use malote_tests::{Cli, Running, TestServer, wait_for};
 use rand::random;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::browser::{Browser, Line};
+use crate::host;
 
 #[test]
 fn a_browser_and_a_program_write_to_each_other() {
@@ -180,4 +184,82 @@ fn a_slow_browser_costs_little_and_loses_nothing() {
         assert_eq!(seq, number as u64 + 1);
         assert!(content.body == body(number), "another message than {number}");
     }
+}
+
+#[test]
+fn nobody_says_in_a_frame_who_they_are() {
+    let server = TestServer::start_with_web();
+    let (ana, mut thief) = (Cli::new(&server), Browser::log_in(&server));
+    ana.name();
+    let content = Content { subject: String::new(), body: "De: Usuario1".to_owned() };
+    let message = malote_common::Message {
+        id: MessageId(random()),
+        to: vec![Address::Person(Name::given(1))],
+        in_reply_to: None,
+        sent_at: Timestamp(0),
+        content: codec::encode(&content).unwrap(),
+    };
+    let submission = Submission { counter: 1, since: 1, targets: vec![0], message };
+    let frame = codec::Encoding::Json.encode(&ClientFrame::Submit(submission)).unwrap();
+    let mut frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
+    for place in ["/Submit", "/Submit/message"] {
+        let fields = frame.pointer_mut(place).and_then(serde_json::Value::as_object_mut).unwrap();
+        fields.extend([("from".to_owned(), "Usuario1".into()), ("number".to_owned(), 1.into())]);
+    }
+    thief.line.send(Message::text(frame.to_string()));
+    let outcomes = thief.hear();
+    assert!(matches!(outcomes, ServerFrame::Outcomes { .. }), "{outcomes:?}");
+    assert_eq!(ana.json(&["inbox"])[0]["from"], "Usuario0");
+}
+
+#[test]
+fn a_log_tells_no_words_and_no_keys_whatever_is_asked_of_it() {
+    // More than all: also what the server keeps a library from telling.
+    let log = "trace,tungstenite=trace,tungstenite::protocol=trace,rustls=trace,hyper=trace";
+    let server = TestServer::start_with_web_and_log(log);
+    let (mut ana, bia) = (Browser::log_in(&server), Cli::new(&server));
+    ana.resume(0);
+    let words = ["abracadabra", "simsalabim", "hocuspocus", "perlimpimpim"];
+    let mut command = bia.command(&["send", "--to", "Usuario0", "--subject", words[0], words[1]]);
+    let ended = Running::start(command.env("RUST_LOG", "trace").env("MALOTE_LOG", "trace")).wait().expect_status(0);
+    assert_eq!(ana.hear_message().2.body, words[1]);
+    ana.send(Address::Person(Name::given(1)), words[2], words[3]);
+    assert_eq!(bia.bodies(), [words[3]]);
+    let path = format!("/a{}2026-11-21T10:00:00Z", "\u{85}\u{202e}\u{2028}");
+    let mut stranger = TcpStream::connect(host(&server)).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        host(&server)
+    );
+    stranger.write_all(request.as_bytes()).unwrap();
+    let log = wait_for("the stranger in the log", || {
+        Some(server.log()).filter(|log| log.contains("2026-11-21T10:00:00Z") && log.contains("tungstenite"))
+    });
+
+    let key = std::fs::read(bia.profile().join("key")).unwrap();
+    let pem = std::fs::read_to_string(server.data().join("server.key")).unwrap();
+    let lines: String = pem.lines().filter(|line| !line.contains('-')).collect();
+    let server_key = BASE64_STANDARD.decode(&lines).unwrap();
+    let secrets =
+        words.iter().map(|word| word.as_bytes().to_vec()).chain([key, server_key, ana.key.to_bytes().to_vec()]);
+    for secret in secrets {
+        // A part is enough, also where it stands at another place of a group of three bytes.
+        let part = &secret[secret.len() - secret.len().min(24)..];
+        let digits: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        let encoded = (0..3).map(|skipped| {
+            let whole = (part.len() - skipped) / 3 * 3;
+            BASE64_STANDARD.encode(&part[skipped..skipped + whole])
+        });
+        let forms = encoded.chain([String::from_utf8_lossy(part).into_owned(), digits.to_uppercase(), digits, list]);
+        for form in forms {
+            assert!(!log.contains(&form), "{form:?} is in the server's log");
+            assert!(!ended.stderr.contains(&form), "{form:?} is in the client's log");
+        }
+    }
+    // Nobody but the server begins a line, and nothing acts on the screen where somebody reads it.
+    assert!(log.lines().all(|line| line.starts_with("20")), "{log}");
+    let acts = |c: char| (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c);
+    assert!(!log.contains(acts));
 }
