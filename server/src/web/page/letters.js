@@ -55,7 +55,7 @@ export function receive(db, place, deliveries, me) {
     for (const { seq, entry } of deliveries) {
       if (entry.Message || entry.Damaged) {
         const letter = entry.Message ? letterOf(place, seq, entry.Message, me) : lostLetter(place, seq, entry.Damaged);
-        const known = await asked(letters.index("id").get([place, letter.id]));
+        const known = await sameMessage(letters, place, letter);
         if (!known) {
           // What was written to somebody and to everybody is in the inbox once.
           if (letter.inbox && (await twin(letters, letter))) delete letter.inbox;
@@ -196,9 +196,18 @@ export function markRead(db, row) {
 }
 
 /** The same message, as it came to everybody, or to this person. */
-async function twin(letters, { place, id }) {
-  const other = { [OWN]: TODOS, [TODOS]: OWN }[place];
-  return other && (await asked(letters.index("id").get([other, id])));
+async function twin(letters, letter) {
+  const other = { [OWN]: TODOS, [TODOS]: OWN }[letter.place];
+  return other && (await sameMessage(letters, other, letter));
+}
+
+/**
+ * This message in that place. Its id was chosen by its author's program and is known to all who have got it, so one of
+ * another author is another message.
+ */
+async function sameMessage(letters, place, { id, number }) {
+  const alike = await asked(letters.index("id").getAll([place, id]));
+  return alike.find((letter) => letter.number === number);
 }
 
 /** Marks everything in a room as read. */

@@ -23,7 +23,7 @@ export function openStore() {
       db.createObjectStore("meta");
       db.createObjectStore("mailboxes", { keyPath: "place" });
       const letters = db.createObjectStore("letters", { keyPath: "row", autoIncrement: true });
-      letters.createIndex("id", ["place", "id"], { unique: true });
+      letters.createIndex("id", ["place", "id"]);
       letters.createIndex("place", ["place", "row"]);
       letters.createIndex("inbox", ["inbox", "row"]);
       letters.createIndex("person", ["inbox", "number", "row"]);
