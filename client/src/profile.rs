@@ -105,12 +105,12 @@ impl Profile {
             Err(TryLockError::WouldBlock) => return Err(ProfileError::InUse { name: name.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        let key = Zeroizing::new(secret::<32>(&directory.join(KEY))?);
+        let key = secret::<32>(&directory.join(KEY))?;
         let device = secret::<16>(&directory.join(DEVICE))?;
         Ok(Profile {
             name: name.to_owned(),
             key: SigningKey::from_bytes(&key),
-            device: DeviceId(device),
+            device: DeviceId(*device),
             directory,
             _lock: lock,
         })
@@ -138,19 +138,19 @@ fn home() -> Result<PathBuf, ProfileError> {
 
 /// The random bytes in a file, made on first use, with a sum (CRC-32, little endian) behind them: changed bits would be somebody
 /// else. A damaged file is never replaced: with the key the person would be lost.
-fn secret<const N: usize>(path: &Path) -> Result<[u8; N], ProfileError> {
+fn secret<const N: usize>(path: &Path) -> Result<Zeroizing<[u8; N]>, ProfileError> {
     let damaged = |reason: String| ProfileError::Damaged { path: path.to_owned(), reason };
     match fs::read(path).map(Zeroizing::new) {
         Ok(bytes) => {
             let secret =
                 bytes.split_last_chunk().filter(|(secret, sum)| crc32fast::hash(secret) == u32::from_le_bytes(**sum));
-            let secret = secret.and_then(|(secret, _)| secret.try_into().ok());
+            let secret = secret.and_then(|(secret, _)| secret.try_into().ok()).map(Zeroizing::new);
             secret.ok_or_else(|| damaged("it is not what was written".to_owned()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = [0; N];
-            getrandom::fill(&mut bytes).map_err(|error| damaged(error.to_string()))?;
-            let whole = Zeroizing::new([&bytes[..], &crc32fast::hash(&bytes).to_le_bytes()].concat());
+            let mut bytes = Zeroizing::new([0; N]);
+            getrandom::fill(&mut *bytes).map_err(|error| damaged(error.to_string()))?;
+            let whole = Zeroizing::new([&bytes[..], &crc32fast::hash(&bytes[..]).to_le_bytes()].concat());
             write_whole(path, &whole).map_err(|error| ProfileError::Unwritable { path: path.to_owned(), error })?;
             Ok(bytes)
         }
@@ -204,6 +204,14 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&profile.directory), 0o700);
         assert_eq!(mode(&profile.directory.join(KEY)), 0o600);
+    }
+
+    #[test]
+    fn keys_are_wiped_from_memory() {
+        // Whether this compiles is what is tested: the library wipes keys only where it is asked to.
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+        is_wiped::<SigningKey>();
+        is_wiped::<Zeroizing<[u8; 32]>>();
     }
 
     #[test]

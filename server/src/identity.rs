@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use malote_common::{fingerprint::Fingerprint, hello};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The files in the data directory.
 pub const FILES: [&str; 2] = [KEY, CERTIFICATE];
@@ -22,7 +22,7 @@ const HTTP: &[u8] = b"http/1.1";
 /// The name in the certificate. Clients go by the key and not by names.
 const SUBJECT: &str = "malote";
 
-/// A certificate with its key.
+/// A certificate with its key, which is wiped from memory with it.
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
@@ -57,8 +57,8 @@ impl Identity {
             .map_err(|error| unusable(&certificate_path, error))?;
         let key =
             PrivateKeyDer::from_pem_slice(&read_checked(&key_path)?).map_err(|error| unusable(&key_path, error))?;
-        let key_pair = rcgen::KeyPair::try_from(&key).map_err(|error| unusable(&key_path, error))?;
-        let fingerprint = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key_pair));
+        let key_pair = Zeroizing::new(rcgen::KeyPair::try_from(&key).map_err(|error| unusable(&key_path, error))?);
+        let fingerprint = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&*key_pair));
         Ok(Identity { certificate, key, fingerprint })
     }
 
@@ -80,6 +80,14 @@ impl Identity {
         server_config(vec![self.certificate.clone()], self.key.clone_key(), protocol)
     }
 }
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Identity {}
 
 /// TLS 1.3 and nothing older, for one protocol, named as in ALPN.
 fn server_config(
@@ -108,11 +116,11 @@ pub fn web_config_from(certificate: &Path, key: &Path) -> Result<Arc<rustls::Ser
 
 fn make(certificate_path: &Path, key_path: &Path) -> Result<(), IdentityError> {
     let failed = |error: rcgen::Error| IdentityError::Unusable(error.to_string());
-    let key = rcgen::KeyPair::generate().map_err(failed)?;
+    let key = Zeroizing::new(rcgen::KeyPair::generate().map_err(failed)?);
     let mut parameters = rcgen::CertificateParams::new(vec![SUBJECT.to_owned()]).map_err(failed)?;
     parameters.distinguished_name.push(rcgen::DnType::CommonName, SUBJECT);
-    let certificate = parameters.self_signed(&key).map_err(failed)?;
-    write_private(key_path, &key.serialize_pem())?;
+    let certificate = parameters.self_signed(&*key).map_err(failed)?;
+    write_private(key_path, &Zeroizing::new(key.serialize_pem()))?;
     write_private(certificate_path, &certificate.pem())?;
     Ok(())
 }

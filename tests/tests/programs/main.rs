@@ -2,6 +2,7 @@
 
 mod doctor;
 mod names;
+mod privacy;
 mod profiles;
 mod reading;
 mod rooms;
@@ -51,7 +52,10 @@ fn check_private(folder: &Path) -> Vec<PathBuf> {
 /// Nothing that acts on a terminal, apart from line feeds.
 #[track_caller]
 fn check_harmless(printed: &str) {
-    let acts = |c: char| (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c) || c == '\u{2067}';
+    let acts = |c: char| {
+        let hides = matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c) || c == '\u{2067}' || hides
+    };
     assert!(!printed.contains(acts), "{printed:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -26,9 +26,11 @@ pub fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Makes the file where there is none, for nobody else to read. SQLite makes the files beside it in the same mode.
+/// Makes the file where there is none. Nobody else may read it, also where it was copied here with a looser mask. SQLite
+/// makes the files beside it in the same mode.
 pub fn make_private(path: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 /// Bytes of a store that is read whole before it is used, which takes some tenths of a second.
