@@ -3,7 +3,7 @@
 use malote_tests::{Cli, TestServer, wait_for};
 use serde_json::json;
 
-use crate::people::{newcomer, open_place};
+use crate::people::{enter_room, newcomer, open_place};
 use crate::webdriver::{Browser, Screen, key};
 
 #[test]
@@ -31,6 +31,58 @@ fn what_strangers_write_is_shown_as_text() {
     page.click("#send");
     page.wait_text("#form-error", "<");
     assert_eq!(page.run(added, json!([])), 1, "the script of this test alone");
+}
+
+#[test]
+fn what_visitors_say_and_addresses_carry_is_text_too() {
+    const SCRIPT: &str = "<img src=x onerror=\"document.title='caught'\">";
+    let server = TestServer::start_with_web();
+    let page = Browser::open(&format!("{}/?nome={SCRIPT}#{SCRIPT}", server.web()), "pt-BR", Screen::Desktop);
+    page.click("#name-skip");
+    page.wait_text("#status", "Conectado como");
+    let say = "const [words, done] = arguments; const socket = new WebSocket(`ws://${location.host}/chat`); \
+               socket.onopen = () => socket.send(words); socket.onmessage = () => done('said');";
+    enter_room(&page, "chat", false);
+    assert_eq!(page.run_async(say, json!([format!("{SCRIPT}\u{202e}\u{200b}")])), "said");
+    page.wait_text("#list .words", &format!("{SCRIPT}\u{fffd}\u{fffd}"));
+    page.click("#list button");
+    page.wait_text("#letter-body", &format!("{SCRIPT}\u{fffd}\u{fffd}"));
+    assert_eq!(page.run("return document.querySelectorAll('img').length", json!([])), 0);
+    assert_eq!(page.run("return document.title", json!([])), "Malote");
+}
+
+#[test]
+fn words_without_end_do_not_push_anything_out_of_sight() {
+    let server = TestServer::start_with_web();
+    let bia = Cli::new(&server);
+    bia.name();
+    for (name, screen) in [("Usuario1", Screen::Phone), ("Usuario2", Screen::Desktop)] {
+        let page = newcomer(&server, screen);
+        bia.send(name, &"W".repeat(900), &"W".repeat(100_000));
+        page.wait_text("#list .subject", "WWW");
+        page.click("#list button");
+        page.wait_text("#letter-body", "WWW");
+        page.click("#reply");
+        let excess = "return document.documentElement.scrollWidth - innerWidth";
+        assert!(page.run(excess, json!([])).as_i64().is_some_and(|pixels| pixels <= 0));
+    }
+}
+
+#[test]
+fn another_page_gets_no_connection() {
+    let server = TestServer::start_with_web();
+    // Of no origin, and with no policy that would hold it back.
+    let page = Browser::open("data:text/html,<p>outra", "pt-BR", Screen::Desktop);
+    let open = "const [url, done] = arguments; const socket = new WebSocket(url); \
+                socket.onopen = () => done('open'); socket.onerror = () => done('refused');";
+    for path in ["/ws", "/chat", "/echo"] {
+        let url = format!("{}{path}", server.web().replacen("http", "ws", 1));
+        assert_eq!(page.run_async(open, json!([url])), "refused", "{path}");
+    }
+    // And if it were one of ours, it would be let in.
+    let own = Browser::open(&format!("{}/look.css", server.web()), "pt-BR", Screen::Desktop);
+    let url = format!("{}/echo", server.web().replacen("http", "ws", 1));
+    assert_eq!(own.run_async(open, json!([url])), "open");
 }
 
 #[test]
