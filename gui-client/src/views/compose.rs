@@ -4,6 +4,7 @@ use eframe::egui::{
     self, Align, Area, Frame, Id, Key, Layout, Modifiers, Order, Response, RichText, ScrollArea, TextEdit, Ui, vec2,
 };
 use malote_client::explain;
+use malote_common::limits;
 use malote_texts::Texts;
 
 use super::{View, row};
@@ -45,6 +46,7 @@ fn one_line(ui: &mut Ui, model: &mut Model, view: &mut View, field: Field) -> Re
             let edit = TextEdit::singleline(text)
                 .id(id_of(field))
                 .hint_text(view.texts.get(hint))
+                .char_limit(LINE_CHARS)
                 .desired_width(f32::INFINITY)
                 .min_size(vec2(0.0, theme::FIELD_HEIGHT))
                 .align(egui::Align2::LEFT_CENTER);
@@ -82,6 +84,7 @@ fn body(ui: &mut Ui, model: &mut Model, view: &mut View) {
                     let edit = TextEdit::multiline(&mut form.body)
                         .id(id_of(Field::Body))
                         .hint_text(view.texts.get("form-body-hint"))
+                        .char_limit(limits::CONTENT_BYTES)
                         .desired_width(f32::INFINITY)
                         .min_size(vec2(0.0, height - EDGE));
                     ui.add(edit).labelled_by(label.id)
@@ -101,6 +104,10 @@ fn label_of(ui: &mut Ui, text: &str) -> Response {
     })
     .inner
 }
+
+/// Characters that fit into a field of one line: more than can be sent, which is told then, and few enough to be laid out
+/// without delay whatever is pasted.
+const LINE_CHARS: usize = 4 * limits::SUBJECT_BYTES;
 
 /// What the edge of a field takes below it, so that scrolling does not cut it off.
 const EDGE: f32 = 2.0;

@@ -1,11 +1,11 @@
 //! A message that is open for reading, or one that was sent with what became of it.
 
-use eframe::egui::{Align, Frame, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Align, Frame, Id, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
 use malote_client::archive::{Letter, Recipient, Sent, State};
 use malote_client::explain;
 use malote_common::text;
 
-use super::{View, row};
+use super::{View, long_text, row};
 use crate::action::Action;
 use crate::model::{Model, Opened};
 use crate::theme;
@@ -95,6 +95,6 @@ fn body(ui: &mut Ui, id: (&str, i64), body: &str, before: impl FnOnce(&mut Ui)) 
     ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
         ui.set_max_width(theme::LETTER_WIDTH.min(ui.available_width()));
         before(ui);
-        ui.add(Label::new(text::harmless(body)).wrap().selectable(true));
+        long_text::show(ui, Id::unique(id), body);
     });
 }

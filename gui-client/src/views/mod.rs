@@ -6,6 +6,7 @@ pub mod compose;
 pub mod doctor;
 pub mod letter;
 pub mod list;
+mod long_text;
 pub mod naming;
 pub mod places;
 pub mod rooms;

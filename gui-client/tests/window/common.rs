@@ -91,13 +91,21 @@ impl Server {
 
     /// A window whose inbox holds that many messages already.
     pub fn window_with_messages(&self, name: &str, count: u64) -> Desk {
+        let content = |seq| Content { subject: format!("mensagem {seq}"), body: "corpo".into() };
+        self.window_with(name, (1..=count).map(content).collect())
+    }
+
+    /// A window whose inbox holds these messages already.
+    pub fn window_with(&self, name: &str, contents: Vec<Content>) -> Desk {
         let home = self.directory.path().join("profiles");
         let profile = Profile::open_in(&home, Some(name)).unwrap();
         let mut archive = Archive::open(&profile.archive(), "192.0.2.1:1").unwrap();
-        let received: Vec<Change> = (1..=count).map(received).collect();
+        let received: Vec<Change> = (1..).zip(contents).map(|(seq, content)| received(seq, &content)).collect();
         archive.apply(&received).unwrap();
         drop((archive, profile));
-        self.window(name)
+        // Strangers may write in letters that no font here has.
+        let builder = HarnessBuilder::default().allow_missing_glyphs();
+        Desk::open_with(builder, home, name.to_owned(), self.address, Language::Portuguese)
     }
 }
 
@@ -107,8 +115,7 @@ impl Drop for Server {
     }
 }
 
-fn received(seq: u64) -> Change {
-    let content = Content { subject: format!("mensagem {seq}"), body: "corpo".into() };
+fn received(seq: u64, content: &Content) -> Change {
     let mut id = [7; 16];
     id[..8].copy_from_slice(&seq.to_be_bytes());
     let message = Message {
@@ -116,7 +123,7 @@ fn received(seq: u64) -> Change {
         to: vec![],
         in_reply_to: None,
         sent_at: Timestamp(0),
-        content: codec::encode(&content).unwrap(),
+        content: codec::encode(content).unwrap(),
     };
     Change::Received {
         mailbox: MailboxId(1),
@@ -136,9 +143,19 @@ pub struct Desk {
 
 impl Desk {
     fn open(home: std::path::PathBuf, profile: String, server: SocketAddr, language: Language) -> Desk {
+        Desk::open_with(HarnessBuilder::default(), home, profile, server, language)
+    }
+
+    fn open_with(
+        builder: HarnessBuilder<App>,
+        home: std::path::PathBuf,
+        profile: String,
+        server: SocketAddr,
+        language: Language,
+    ) -> Desk {
         let opened = Profile::open_in(&home, Some(&profile)).unwrap();
         let address = ServerAddress { host: server.ip().to_string(), port: server.port() };
-        let mut harness = HarnessBuilder::default()
+        let mut harness = builder
             .with_size(Vec2::new(1100.0, 750.0))
             .build_eframe(|cc| App::new(&cc.egui_ctx, opened, address, Texts::new(language)).unwrap());
         harness.step();

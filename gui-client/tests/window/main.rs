@@ -2,6 +2,7 @@
 
 mod common;
 mod connecting;
+mod injection;
 mod places;
 mod search;
 
