@@ -6,6 +6,8 @@
 
 mod disk;
 mod figures;
+mod impostors;
+mod line;
 mod people;
 mod report;
 mod trials;

@@ -3,9 +3,11 @@
 mod damage;
 mod failing;
 mod full;
+mod impostors;
 mod kills;
 mod power;
 mod restore;
+mod theft;
 
 use rand::rngs::StdRng;
 
@@ -36,4 +38,6 @@ pub const ALL: &[&Trial] = &[
     &full::FULL,
     &damage::FLIPS,
     &restore::OLD,
+    &theft::THEFT,
+    &impostors::IMPOSTORS,
 ];
