@@ -27,8 +27,7 @@ pub fn show(ui: &mut Ui, id: Id, text: &str) {
         let (width, place) = (ui.available_width(), Id::unique("long-text"));
         let known = ui.data(|data| data.get_temp::<Pieces>(place));
         let known = known.filter(|pieces| pieces.of == id && pieces.width == width);
-        let mut pieces =
-            known.unwrap_or_else(|| Pieces { of: id, width, ends: ends(text), heights: Vec::new() });
+        let mut pieces = known.unwrap_or_else(|| Pieces { of: id, width, ends: ends(text), heights: Vec::new() });
         let laid_out = pieces.heights.len();
         let (mut begin, mut unseen) = (0, 0.0);
         for (index, end) in pieces.ends.iter().copied().enumerate() {

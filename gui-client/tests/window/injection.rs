@@ -53,13 +53,16 @@ fn nothing_that_strangers_write_takes_long_to_show() {
         let (mut longest, give_up) = (Duration::ZERO, Instant::now() + PATIENCE);
         ana.until("the inbox is there", |model| model.inbox.len() == 1);
         longest = longest.max(frame(&mut ana));
-        ana.harness.query_all_by_label_contains("Não lida, de Usuario7").next().expect("a row").click();
         while !matches!(ana.model().open, Some(Opened::Letter(_))) {
+            // What else comes into view meanwhile may move it.
+            if let Some(row) = ana.harness.query_all_by_label_contains("Não lida, de Usuario7").next() {
+                row.click();
+            }
             longest = longest.max(frame(&mut ana));
             assert!(Instant::now() < give_up, "{what} is not opened");
         }
-        // Until all of it has its place, and then some.
-        for _ in 0..300 {
+        // Until all of it has its place, but for the most lines.
+        for _ in 0..100 {
             longest = longest.max(frame(&mut ana));
             let letters = letters_laid_out(&ana);
             assert!(letters < LAID_OUT, "{what}: a frame lays out {letters} letters");

@@ -145,3 +145,33 @@ fn an_outbox_lets_nothing_overtake() {
         assert_eq!(back["message"]["id"], "ana99000000", "a clock that was set back holds nothing up");
     });
 }
+
+#[test]
+fn a_message_of_another_author_is_another_one_whatever_its_identity() {
+    const SCRIPT: &str = r#"
+        const [done] = arguments;
+        (async () => {
+          const { openStore } = await import("/store.js");
+          const { OWN, TODOS, keepMailboxes, listLetters, markRead, receive, untold } = await import("/letters.js");
+          const db = await openStore();
+          await keepMailboxes(db, [OWN, TODOS].map((place) => ({ place, room: null, mailbox: 1, epoch: "", last: 0 })));
+          const entry = (number) => ({ Message: { from: `Usuario${number}`, number, accepted_at: 0,
+            message: { id: "00", to: [], content: "" } } });
+          const came = async (place, seq, number) => {
+            const { letters } = await receive(db, place, [{ seq, entry: entry(number) }], 0);
+            return letters[0]?.row;
+          };
+          // Before the real one, and of a third to everybody; and the real one once more, as from a backup.
+          await came(OWN, 1, 8);
+          const real = await came(OWN, 2, 7);
+          await came(TODOS, 1, 9);
+          const again = await came(OWN, 3, 7);
+          const inbox = await listLetters(db, { kind: "inbox" }, Infinity, 10);
+          await markRead(db, real);
+          done([inbox.map(({ number }) => number), again ?? null, await untold(db, 10)]);
+        })().catch((error) => done(String(error)));
+    "#;
+    let server = TestServer::start_with_web();
+    let page = Browser::open(&format!("{}/look.css", server.web()), "pt-BR", Screen::Desktop);
+    assert_eq!(page.run_async(SCRIPT, json!([])), json!([[9, 7, 8], null, [3]]));
+}

@@ -24,7 +24,7 @@ pub const THEFT: Trial = Trial {
 };
 
 /// How often each thing is tried in a round that takes a connection of its own …
-const CONNECTIONS: u64 = 400;
+const CONNECTIONS: u64 = 250;
 
 /// … and that takes none.
 const TIMES: u64 = 1_000;
