@@ -62,7 +62,8 @@ impl Client {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (events, told) = crossbeam_channel::bounded(EVENTS);
         let engine = new_engine(&profile, &archive, &options)?;
-        let driver = Driver { profile, options, archive, engine, events, wake: Box::new(wake), outgoing: Vec::new() };
+        let (wake, outgoing) = (Box::new(wake), Vec::new());
+        let driver = Driver { profile, options, archive, engine, events, wake, outgoing, unkept: false };
         let failed = |error: io::Error| ArchiveError::Failed { path: "thread".into(), reason: error.to_string() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let thread = std::thread::Builder::new()
@@ -132,6 +133,8 @@ struct Driver {
     events: crossbeam_channel::Sender<Event>,
     wake: Box<dyn Fn() + Send>,
     outgoing: Vec<u8>,
+    /// Something could not be written, and nothing has been since.
+    unkept: bool,
 }
 
 impl Driver {
@@ -240,16 +243,21 @@ impl Driver {
     /// Writes the changes and tells the events behind them. Where writing fails, a new engine begins with what the disk
     /// has, and `false` is returned, unless the engine does not depend on it.
     async fn keep(&mut self, changes: &mut Vec<Change>, events: &mut Vec<Event>) -> bool {
-        let (changes, events) = (std::mem::take(changes), std::mem::take(events));
+        let (changes, mut events) = (std::mem::take(changes), std::mem::take(events));
         let result = if changes.is_empty() { Ok(Vec::new()) } else { self.archive.apply(&changes) };
         match result {
             Ok(news) => {
+                if self.unkept && !changes.is_empty() {
+                    self.unkept = false;
+                    events.push(Event::KeptAgain);
+                }
                 self.tell_all(news.into_iter().map(Event::News).chain(events));
                 true
             }
             Err(error) => {
                 self.tell(Event::NotKept(error.clone()));
-                if changes.iter().all(Change::is_the_users_alone) {
+                self.unkept = true;
+                if changes.iter().all(Change::is_dispensable) {
                     self.tell_all(events);
                     return true;
                 }

@@ -1,5 +1,7 @@
 //! What goes wrong, in sentences for people.
 
+use std::io::ErrorKind;
+
 use malote_common::address::AddressError;
 use malote_common::frame::{Closing, NameRefusal, RoomRefusal};
 use malote_common::message::ContentError;
@@ -184,6 +186,7 @@ pub fn profile_error(error: &ProfileError, texts: &Texts) -> String {
     match error {
         ProfileError::InUse { name } => texts.with("profile-in-use", &[("profile", shown(name))]),
         ProfileError::BadName { name } => texts.with("profile-name", &[("profile", shown(name))]),
+        ProfileError::Unwritable { error, .. } if error.kind() == ErrorKind::StorageFull => texts.get("disk-full"),
         ProfileError::Unwritable { path, error } => texts.with(
             "profile-unwritable",
             &[("path", shown(&path.display().to_string())), ("reason", error.to_string().into())],

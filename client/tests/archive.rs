@@ -1,5 +1,7 @@
 //! What a profile keeps, and what it makes of news in any order.
 
+use std::time::Duration;
+
 use malote_client::archive::{Change, Draft, Identified, News, Shelf, State};
 use malote_client::{Archive, Reader};
 use malote_common::fingerprint::Fingerprint;
@@ -131,11 +133,17 @@ fn what_is_open_is_there_after_a_restart() {
     let mut shelf = Fixture::new();
     let id = shelf.compose(1, "Usuario1, Usuario2");
     shelf.archive.apply(&[Change::Attempted { message: id, counter: 7 }]).unwrap();
-    let saved = shelf.reopened(SERVER).archive.load().unwrap();
+    let mut shelf = shelf.reopened(SERVER);
+    let saved = shelf.archive.load().unwrap();
     assert_eq!(saved.next_counter, 8);
     assert_eq!((saved.outbox[0].counter, &saved.outbox[0].targets[..]), (Some(7), &[0, 1][..]));
     assert_eq!(saved.outbox[0].message, message(1, "Usuario1, Usuario2").0);
     assert_eq!(saved.resume, Some((OWN, Epoch([1; 16]), 0)));
+    assert_eq!((saved.outbox[0].tried_for, saved.outbox[0].noted_at), (Duration::ZERO, Timestamp(5)));
+    let tried = Change::Tried { messages: vec![(id, Duration::from_millis(1_500))], at: Timestamp(-3) };
+    shelf.archive.apply(&[tried]).unwrap();
+    let saved = shelf.reopened(SERVER).archive.load().unwrap();
+    assert_eq!((saved.outbox[0].tried_for, saved.outbox[0].noted_at), (Duration::from_millis(1_500), Timestamp(-3)));
 }
 
 #[test]

@@ -25,16 +25,20 @@ pub fn run(
     let content = Content { subject: subject.to_owned(), body: read_body(body, texts)? };
     content.check().map_err(|error| usage(explain::content_error(error, texts)))?;
 
-    let mut session = Session::start(flags, texts, false)?;
+    let with = |failure: Failure, kept: &str| Failure {
+        sentence: failure.sentence.map(|sentence| format!("{sentence}\n{}", texts.get(kept))),
+        ..failure
+    };
+    let started = Session::start(flags, texts, false);
+    let mut session = started.map_err(|failure| with(failure, "cli-not-kept"))?;
     session.command(Command::Send { token: 0, to, content, in_reply_to: None });
     let mut id = None;
     match wait(&mut session, &mut id) {
         Ok(sent) => report(&sent, &session, texts, printer),
         // Once it is queued, the message is on this computer's disk, whatever kept the server from answering.
-        Err(Failure { status, sentence }) => {
+        Err(failure) => {
             let is_kept = id.is_some() || session.is_kept();
-            let kept = texts.get(if is_kept { "cli-kept" } else { "cli-not-kept" });
-            Err(Failure { status, sentence: sentence.map(|sentence| format!("{sentence}\n{kept}")) })
+            Err(with(failure, if is_kept { "cli-kept" } else { "cli-not-kept" }))
         }
     }
 }

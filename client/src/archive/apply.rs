@@ -42,6 +42,11 @@ impl Batch<'_> {
             Change::Answered { message, outcomes, open, not_before } => {
                 self.answered(*message, outcomes, open, *not_before)
             }
+            Change::Tried { messages, at } => messages.iter().try_for_each(|(message, tried_for)| {
+                let Some(row) = sent_row(&self.tx, *message)? else { return Ok(()) };
+                let tried = "UPDATE outbox SET tried_for = ?, noted_at = ? WHERE sent = ?";
+                self.run(tried, params![tried_for.as_millis() as i64, at.0, row]).map(drop)
+            }),
             Change::Expired { message, open } => self.expired(*message, open),
             Change::Received { mailbox, seq, entry } => self.received(*mailbox, *seq, entry),
             Change::Opened { row } => self.opened(*row),
@@ -99,7 +104,10 @@ impl Batch<'_> {
             )?;
         }
         let targets: Vec<u8> = (0..message.to.len() as u8).collect();
-        self.run("INSERT INTO outbox (sent, targets, not_before) VALUES (?, ?, 0)", params![row, targets])?;
+        self.run(
+            "INSERT INTO outbox (sent, targets, not_before, noted_at) VALUES (?, ?, 0, ?)",
+            params![row, targets, message.sent_at.0],
+        )?;
         // The form is empty from here on, or a crash would send its content twice.
         self.run("DELETE FROM draft", [])?;
         self.news.push(News::Sent(row));

@@ -16,6 +16,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use malote_common::frame::Membership;
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
@@ -28,7 +29,7 @@ pub use search::{Found, HITS, Hit, Hits, Query};
 pub use servers::Identified;
 
 /// The schema's versions, oldest first.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
 /// What tells our files from those of other programs: "MLTB". What was written before the first release differs from it.
 const APPLICATION: u32 = 0x4d4c_5442;
@@ -79,6 +80,8 @@ pub enum Change {
     Attempted { message: MessageId, counter: u64 },
     /// An attempt was answered: what it said of which recipient, by position. `open` are those to try again.
     Answered { message: MessageId, outcomes: Vec<(u8, Outcome)>, open: Vec<u8>, not_before: Timestamp },
+    /// For how long these open messages have been tried, as noted at this time by the clock on the wall.
+    Tried { messages: Vec<(MessageId, Duration)>, at: Timestamp },
     /// These recipients were not reached in all the time there is.
     Expired { message: MessageId, open: Vec<u8> },
     /// The mailbox's next entry.
@@ -100,10 +103,10 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether the engine goes on as before where this could not be written: it is the user's alone.
-    pub fn is_the_users_alone(&self) -> bool {
-        use Change::{AskedName, Cleared, Draft, Restored, TellRead};
-        matches!(self, Draft(_) | Cleared { .. } | Restored { .. } | TellRead(_) | AskedName)
+    /// Whether the engine goes on as before where this could not be written: it is the user's alone, or is noted again.
+    pub fn is_dispensable(&self) -> bool {
+        use Change::{AskedName, Cleared, Draft, Restored, TellRead, Tried};
+        matches!(self, Draft(_) | Tried { .. } | Cleared { .. } | Restored { .. } | TellRead(_) | AskedName)
     }
 }
 
@@ -292,6 +295,10 @@ pub struct Open {
     /// Of the attempt under way.
     pub counter: Option<u64>,
     pub not_before: Timestamp,
+    /// For how long it had been tried …
+    pub tried_for: Duration,
+    /// … at this time by the clock on the wall.
+    pub noted_at: Timestamp,
 }
 
 impl Archive {
@@ -386,7 +393,7 @@ impl Archive {
         )?;
         saved.rooms = rooms::saved(&self.connection, self.server)?;
         let mut statement = self.connection.prepare(
-            "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before
+            "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before, tried_for, noted_at
              FROM outbox JOIN sent ON sent.id = outbox.sent WHERE server = ? ORDER BY sent.id",
         )?;
         let mut rows = statement.query([self.server])?;
@@ -425,6 +432,8 @@ impl Archive {
             targets: row.get(6)?,
             counter: row.get::<_, Option<i64>>(7)?.map(|counter| counter as u64),
             not_before: Timestamp(row.get(8)?),
+            tried_for: Duration::from_millis(row.get::<_, i64>(9)?.max(0) as u64),
+            noted_at: Timestamp(row.get(10)?),
         })
     }
 
@@ -481,9 +490,11 @@ fn make_private(path: &Path) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
+/// An error as users learn it. On a full disk the file that readers and writer share cannot even be made, which SQLite gives
+/// a code of its own.
 fn explained(path: &Path, error: &rusqlite::Error) -> ArchiveError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => ArchiveError::DiskFull,
+    match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
+        Some((rusqlite::ErrorCode::DiskFull, _) | (_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => ArchiveError::DiskFull,
         _ => ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() },
     }
 }

@@ -9,7 +9,7 @@ mod rooms;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer, SigningKey};
 use malote_common::codec::{self, FrameBuffer};
@@ -24,6 +24,9 @@ use crate::backoff::Backoff;
 use outbox::Outbox;
 use rooms::{Pages, Wishes};
 pub use types::{Command, Event, Now, Output, Problem, Status};
+
+/// A disk that took nothing is tried again after this pause at the earliest: each attempt makes the server send anew.
+const HOLD: Duration = Duration::from_secs(2);
 
 /// The client's side of the protocol.
 pub struct Engine {
@@ -84,7 +87,7 @@ impl Engine {
         now: Now,
     ) -> Engine {
         let mut saved = saved;
-        let outbox = Outbox::new(std::mem::take(&mut saved.outbox), saved.next_counter);
+        let outbox = Outbox::new(std::mem::take(&mut saved.outbox), saved.next_counter, now);
         Engine {
             key,
             device,
@@ -112,7 +115,7 @@ impl Engine {
 
     /// Waits before connecting, after something went wrong that another attempt at once would meet again.
     pub fn hold(&mut self, problem: Problem, now: Now) {
-        self.disconnected(problem, now);
+        self.wait(problem, HOLD, now);
     }
 
     /// The connection is made. `exporter` is its TLS keying material under [`login::EXPORTER_LABEL`].
@@ -125,6 +128,11 @@ impl Engine {
 
     /// The connection could not be made, or has ended.
     pub fn disconnected(&mut self, problem: Problem, now: Now) {
+        self.wait(problem, Duration::ZERO, now);
+    }
+
+    /// Connects again after a pause, and not before `shortest`, or not by itself.
+    fn wait(&mut self, problem: Problem, shortest: Duration, now: Now) {
         if matches!(self.link, Link::Stopped) {
             return;
         }
@@ -136,7 +144,7 @@ impl Engine {
             self.link = Link::Stopped;
             Status::Stopped { problem }
         } else {
-            let retry_in = self.backoff.next(&mut self.random);
+            let retry_in = self.backoff.next(&mut self.random).max(shortest);
             self.link = Link::Down { retry_at: now.instant + retry_in };
             Status::Waiting { problem, retry_in }
         };
@@ -238,7 +246,7 @@ impl Engine {
             Link::Up { .. } => self.outbox.next_attempt(now),
             _ => None,
         };
-        [link, outbox, self.outbox.next_expiry(now)].into_iter().flatten().min()
+        [link, outbox, self.outbox.next_birthday(now)].into_iter().flatten().min()
     }
 
     /// What still has to go out.
@@ -368,7 +376,7 @@ impl Engine {
             Err(error) => unreachable!("content is checked before it is sent: {error}"),
         };
         let message = Message { id: MessageId(id), to, in_reply_to, sent_at: now.wall, content: encoded };
-        self.outbox.compose(message.clone());
+        self.outbox.compose(message.clone(), now);
         self.keep(Change::Composed { message, content });
         self.tell(Event::Queued { token, id: MessageId(id) });
         self.flush(now);
@@ -376,7 +384,7 @@ impl Engine {
 
     /// Sends what may be sent.
     fn flush(&mut self, now: Now) {
-        for change in self.outbox.expire(now) {
+        for change in self.outbox.grow_older(now) {
             self.keep(change);
         }
         if !matches!(self.link, Link::Up { .. }) {

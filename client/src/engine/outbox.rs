@@ -15,6 +15,14 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often it is noted for how long messages have been tried. What has passed since counts as an absence when the program
+/// starts again.
+const NOTE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// What the clock on the wall is believed at most, of the time in which the program did not run. It may have been wrong by
+/// years then, or be now; messages are given up after fourteen such absences and not after one.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// In the place of `since`: the server is to answer what became of an attempt, and not to carry it out.
 const INQUIRY: u64 = 0;
 
@@ -31,6 +39,8 @@ pub struct Outbox {
     since: u64,
     /// The server takes nothing from us before this.
     paused_until: Option<Instant>,
+    /// When to note again for how long everything has been tried.
+    note_at: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +55,10 @@ struct Waiting {
     refusals: u32,
     /// It waits for space in its recipients' mailboxes only.
     for_space: bool,
+    /// For how long it had been tried already …
+    tried_before: Duration,
+    /// … at this moment.
+    since: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +86,7 @@ struct Held<'a> {
 }
 
 impl Outbox {
-    pub fn new(open: Vec<Open>, next_counter: u64) -> Outbox {
+    pub fn new(open: Vec<Open>, next_counter: u64, now: Now) -> Outbox {
         let mut outbox = Outbox {
             waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
@@ -80,10 +94,12 @@ impl Outbox {
             written: open.len() as u64,
             since: next_counter,
             paused_until: None,
+            note_at: now.instant,
         };
         for (open, order) in open.into_iter().zip(0..) {
-            let Open { message, targets, counter, not_before } = open;
-            let waiting = Waiting::new(order, message, targets, not_before);
+            let Open { message, targets, counter, not_before, tried_for, noted_at } = open;
+            let mut waiting = Waiting::new(order, message, targets, not_before, now);
+            waiting.tried_before = tried_for.saturating_add(absence(noted_at, now));
             match counter {
                 Some(counter) => drop(outbox.under_way.insert(counter, waiting)),
                 None => outbox.waiting.push_back(waiting),
@@ -96,9 +112,12 @@ impl Outbox {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
 
-    pub fn compose(&mut self, message: Message) {
+    pub fn compose(&mut self, message: Message, now: Now) {
+        if self.is_empty() {
+            self.note_at = now.instant + NOTE_EVERY;
+        }
         let targets = (0..message.to.len() as u8).collect();
-        self.waiting.push_back(Waiting::new(self.written, message, targets, Timestamp::default()));
+        self.waiting.push_back(Waiting::new(self.written, message, targets, Timestamp::default(), now));
         self.written += 1;
     }
 
@@ -171,22 +190,33 @@ impl Outbox {
         Some(Change::Answered { message, outcomes, open, not_before })
     }
 
-    /// Takes out what was tried for as long as it is tried at all, also where an answer is still awaited.
-    pub fn expire(&mut self, now: Now) -> Vec<Change> {
-        let is_old = |waiting: &Waiting| expiry(&waiting.message) <= now.wall;
+    /// Takes out what was tried for as long as it is tried at all, also where an answer is still awaited; and notes from time
+    /// to time for how long the others were.
+    pub fn grow_older(&mut self, now: Now) -> Vec<Change> {
+        let is_old = |waiting: &Waiting| waiting.tried_for(now) >= limits::RETRY_FOR;
         let mut expired: Vec<Waiting> =
             self.under_way.extract_if(.., |_, waiting| is_old(waiting)).map(|(_, w)| w).collect();
         while let Some(index) = self.waiting.iter().position(is_old) {
             expired.extend(self.waiting.remove(index));
         }
         let change = |waiting: Waiting| Change::Expired { message: waiting.message.id, open: waiting.targets };
-        expired.into_iter().map(change).collect()
+        let mut changes: Vec<Change> = expired.into_iter().map(change).collect();
+        if now.instant >= self.note_at && !self.is_empty() {
+            self.note_at = now.instant + NOTE_EVERY;
+            let messages = self.open().map(|waiting| (waiting.message.id, waiting.tried_for(now))).collect();
+            changes.push(Change::Tried { messages, at: now.wall });
+        }
+        changes
     }
 
-    pub fn next_expiry(&self, now: Now) -> Option<Instant> {
-        let open = self.waiting.iter().chain(self.under_way.values());
-        let first = open.map(|waiting| expiry(&waiting.message)).min()?;
-        Some(now.instant + until(first, now))
+    /// When [`Outbox::grow_older`] has something to do.
+    pub fn next_birthday(&self, now: Now) -> Option<Instant> {
+        let left = self.open().map(|waiting| limits::RETRY_FOR.saturating_sub(waiting.tried_for(now))).min()?;
+        Some(self.note_at.min(now.instant + left))
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().chain(self.under_way.values())
     }
 
     fn window_is_open(&self) -> bool {
@@ -242,13 +272,19 @@ impl Outbox {
 }
 
 impl Waiting {
-    fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp) -> Waiting {
+    fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp, now: Now) -> Waiting {
         let to = message.to.iter().map(Recipient::new).collect();
-        Waiting { order, message, to, targets, not_before, refusals: 0, for_space: false }
+        let (tried_before, since) = (Duration::ZERO, now.instant);
+        Waiting { order, message, to, targets, not_before, refusals: 0, for_space: false, tried_before, since }
     }
 
     fn submission(&self, counter: u64, since: u64) -> Submission {
         Submission { counter, since, targets: self.targets.clone(), message: self.message.clone() }
+    }
+
+    /// For how long it has been tried. While the program runs, that is counted by a clock that nobody sets.
+    fn tried_for(&self, now: Now) -> Duration {
+        self.tried_before + now.instant.saturating_duration_since(self.since)
     }
 
     /// How long it still has to wait. No pause is longer than the longest, unless the clock was set back meanwhile: then
@@ -295,8 +331,10 @@ impl<'a> Held<'a> {
     }
 }
 
-fn expiry(message: &Message) -> Timestamp {
-    Timestamp(message.sent_at.0.saturating_add(limits::RETRY_FOR.as_millis() as i64))
+/// What counts of the time since something was noted, as the program starts.
+fn absence(noted_at: Timestamp, now: Now) -> Duration {
+    let millis = now.wall.0.saturating_sub(noted_at.0).max(0);
+    LONGEST_ABSENCE.min(Duration::from_millis(millis as u64))
 }
 
 /// From now until then by the clock on the wall; a clock that was wrong does not make it longer than a day.

@@ -138,6 +138,8 @@ pub enum Event {
     },
     /// A change could not be written; nothing of it happened.
     NotKept(ArchiveError),
+    /// The first change since then is on this computer's disk.
+    KeptAgain,
 }
 
 /// How it stands with the server.

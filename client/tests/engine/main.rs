@@ -5,9 +5,9 @@ mod table;
 
 use std::time::Duration;
 
-use malote_client::archive::{Change, Saved};
+use malote_client::archive::{Change, Open, Saved};
 use malote_client::engine::Output;
-use malote_client::{Command, Event, Problem, Status};
+use malote_client::{ArchiveError, Command, Event, Problem, Status};
 use malote_common::codec::{self};
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Outcome, Receipt, Submission, Timestamp, limits};
@@ -210,11 +210,78 @@ fn after_fourteen_days_the_author_is_told() {
     table.send("Usuario1");
     table.outputs();
     table.wait(limits::RETRY_FOR - Duration::from_secs(1));
-    assert!(!table.outputs().iter().any(|output| matches!(output, Output::Keep(_))));
+    assert!(!table.outputs().iter().any(is_expiry));
     table.wait(Duration::from_secs(1));
-    let expired = |output: &Output| matches!(output, Output::Keep(Change::Expired { open, .. }) if open == &[0]);
-    assert!(table.outputs().iter().any(expired));
+    assert!(table.outputs().iter().any(is_expiry));
     assert!(table.engine.is_outbox_empty());
+}
+
+#[test]
+fn a_clock_that_jumps_ends_nothing_early_and_nothing_late() {
+    let mut table = Table::new(Saved { next_counter: 1, ..Saved::default() });
+    table.send("Usuario1");
+    for day in 1..14 {
+        table.now.wall.0 += if day % 2 == 0 { -DECADE_MS } else { 2 * DECADE_MS };
+        table.wait(Duration::from_secs(24 * 60 * 60));
+        assert!(!table.outputs().iter().any(is_expiry), "on day {day}");
+    }
+    table.now.wall.0 -= DECADE_MS;
+    table.wait(Duration::from_secs(24 * 60 * 60));
+    assert!(table.outputs().iter().any(is_expiry));
+}
+
+#[test]
+fn the_time_between_two_runs_counts_as_a_day_at_most() {
+    let mut saved = Saved { next_counter: 1, ..Saved::default() };
+    let mut table = Table::new(saved.clone());
+    table.send("Usuario1");
+    let composed = table.outputs().into_iter().find_map(|output| match output {
+        Output::Keep(Change::Composed { message, .. }) => Some(message),
+        _ => None,
+    });
+    let (message, noted_at) = (composed.unwrap(), table.now.wall);
+    let mut open = Open {
+        message,
+        targets: vec![0],
+        counter: None,
+        not_before: Timestamp(0),
+        tried_for: Duration::ZERO,
+        noted_at,
+    };
+    // The clock was ten years ahead, and then ten years behind. Then a year goes by between any two runs.
+    for (start, absence) in [(-DECADE_MS, 0), (DECADE_MS, 1)].into_iter().chain([(YEAR_MS, 1); 12]) {
+        saved.outbox = vec![open.clone()];
+        let mut table = Table::starting_at(saved.clone(), Timestamp(open.noted_at.0 + start));
+        table.engine.tick(table.now);
+        let noted = table.outputs().into_iter().find_map(|output| match output {
+            Output::Keep(Change::Tried { messages, at }) => Some((messages[0].1, at)),
+            _ => None,
+        });
+        let before = open.tried_for;
+        (open.tried_for, open.noted_at) = noted.expect("what has passed is noted when the program starts");
+        assert_eq!(open.tried_for - before, Duration::from_secs(absence * 24 * 60 * 60));
+    }
+    saved.outbox = vec![open.clone()];
+    let mut table = Table::starting_at(saved, Timestamp(open.noted_at.0 + YEAR_MS));
+    table.engine.tick(table.now);
+    assert!(table.outputs().iter().any(is_expiry));
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_not_tried_all_the_time() {
+    let mut table = Table::online();
+    table.engine.hold(Problem::Disk(ArchiveError::DiskFull), table.now);
+    table.wait(Duration::from_millis(1_900));
+    assert!(!table.outputs().contains(&Output::Connect));
+    table.wait(Duration::from_millis(200));
+    assert!(table.outputs().contains(&Output::Connect));
+}
+
+const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+const DECADE_MS: i64 = 10 * YEAR_MS;
+
+fn is_expiry(output: &Output) -> bool {
+    matches!(output, Output::Keep(Change::Expired { open, .. }) if open == &[0])
 }
 
 #[test]

@@ -24,7 +24,12 @@ pub struct Table {
 
 impl Table {
     pub fn new(saved: Saved) -> Table {
-        let now = Now { instant: Instant::now(), wall: Timestamp(1_000_000) };
+        Table::starting_at(saved, Timestamp(1_000_000))
+    }
+
+    /// An engine that begins when the clock on the wall shows this.
+    pub fn starting_at(saved: Saved, wall: Timestamp) -> Table {
+        let now = Now { instant: Instant::now(), wall };
         let key = SigningKey::from_bytes(&[1; 32]);
         let welcome = Welcome {
             name: Name::given(0),

@@ -144,12 +144,20 @@ impl Desk<'_> {
             Event::NotQueued { token } => {
                 if self.model.form.sending == Some(token) {
                     self.model.form.sending = None;
+                    // The draft on disk may be an older one, and goes on being saved.
+                    self.model.form.changed_at = Some(Instant::now());
                 }
             }
             Event::NotKept(error) => {
                 let (why, kept) = (explain::archive_error(&error, self.texts), self.texts.get("form-kept"));
                 self.model.trouble = Some(format!("{why} {kept}"));
+                // Saving the draft may have been what failed. It is tried until the disk takes it; while it is being sent,
+                // it is on its way to the disk as a message.
+                if !self.model.form.is_empty() && self.model.form.sending.is_none() {
+                    self.model.form.changed_at.get_or_insert_with(Instant::now);
+                }
             }
+            Event::KeptAgain => self.model.trouble = None,
         }
     }
 

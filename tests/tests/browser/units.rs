@@ -175,3 +175,15 @@ fn a_message_of_another_author_is_another_one_whatever_its_identity() {
     let page = Browser::open(&format!("{}/look.css", server.web()), "pt-BR", Screen::Desktop);
     assert_eq!(page.run_async(SCRIPT, json!([])), json!([[9, 7, 8], null, [3]]));
 }
+
+#[test]
+fn a_clock_that_jumps_makes_no_message_older_than_a_day() {
+    on_the_page(|call| {
+        const HOUR: i64 = 60 * 60 * 1000;
+        let tried_for = |message: Value, now: i64| call("/outbox.js", "triedFor", json!([message, now]));
+        assert_eq!(tried_for(json!({ "sentAt": 5 * HOUR }), 6 * HOUR), HOUR);
+        assert_eq!(tried_for(json!({ "sentAt": 0, "tried": HOUR, "notedAt": 5 * HOUR }), 7 * HOUR), 3 * HOUR);
+        assert_eq!(tried_for(json!({ "sentAt": 0, "tried": HOUR, "notedAt": 0 }), 87_600 * HOUR), 25 * HOUR);
+        assert_eq!(tried_for(json!({ "sentAt": 87_600 * HOUR, "tried": HOUR }), 0), HOUR);
+    });
+}

@@ -4,6 +4,7 @@ use std::fs;
 
 use malote_common::limits;
 use malote_tests::{Cli, Running, TestServer};
+use malote_texts::Language;
 
 use super::{LANGUAGES, below_a_file, check_private, sentence, text, watching, why_not_made};
 
@@ -67,7 +68,9 @@ fn an_archive_that_is_something_else_is_refused_and_left_alone() {
     let (archive, other) = (ana.profile().join("archive.db"), "Lembrar de comprar pão. ".repeat(1000));
     fs::write(&archive, &other).unwrap();
     let ended = ana.run(&["send", "--to", "Usuario0", "oi"]).expect_status(1);
-    assert!(ended.only_sentence().contains(text(&archive)), "{ended:?}");
+    let (why, kept) = ended.stderr.trim_end().split_once('\n').expect("two lines");
+    assert!(why.contains(text(&archive)), "{ended:?}");
+    assert_eq!(kept, sentence(Language::Portuguese, "cli-not-kept", &[]));
     assert_eq!(fs::read_to_string(&archive).unwrap(), other);
 }
 

@@ -372,6 +372,7 @@ impl Person {
             Event::Entered { .. } | Event::RoomRefused { .. } | Event::NameRefused { .. } => self.is_answered(),
             Event::NotQueued { token } => panic!("the disk never fails here, but message {token} was not written"),
             Event::NotKept(error) => panic!("the disk never fails here: {error}"),
+            Event::KeptAgain => panic!("the disk has never failed here"),
         }
     }
 

@@ -15,6 +15,10 @@ const LONGEST_PAUSE = 60_000;
 const STORE_PAUSE = 10_000;
 /** For how long a message is tried at all: 14 days, as in `common/src/limits.rs`. */
 const RETRY_FOR = 14 * 24 * 60 * 60 * 1000;
+/** How often it is noted for how long messages have been tried, in milliseconds … */
+const NOTE_EVERY = 60 * 60 * 1000;
+/** … and what counts at most of the time since then: the clock may have been wrong, or be wrong now. */
+const LONGEST_ABSENCE = 24 * 60 * 60 * 1000;
 /** Answers that the server keeps for a device. */
 const WINDOW = 64;
 /** In the place of `since`: the server is to say what became of an attempt, and not to carry it out. */
@@ -108,6 +112,15 @@ function pauseLeft({ notBefore }, now) {
   return left > 0 && left <= LONGEST_PAUSE ? left : 0;
 }
 
+/**
+ * For how long a message has been tried, in milliseconds. A clock that jumps counts for a day at most.
+ * @param {import("./receipts.js").Sent} message
+ * @param {number} now milliseconds since 1970
+ */
+export function triedFor({ tried = 0, sentAt, notedAt = sentAt }, now) {
+  return tried + Math.min(Math.max(now - notedAt, 0), LONGEST_ABSENCE);
+}
+
 function refuse(message, why, now) {
   targets(message).forEach((position) => Object.assign(message.recipients[position], { state: "refused", why, at: now }));
   message.attempt = null;
@@ -198,11 +211,13 @@ export class Outbox {
       this.#pausedUntil = 0;
       const row = this.#underWay;
       this.#underWay = null;
-      if (row === null || !overIt) return;
-      await this.#update(row, (message) => {
-        message.strikes += 1;
-        if (message.strikes >= STRIKES) refuse(message, "invalid", Date.now());
-      });
+      if (row !== null && overIt) {
+        await this.#update(row, (message) => {
+          message.strikes += 1;
+          if (message.strikes >= STRIKES) refuse(message, "invalid", Date.now());
+        });
+      }
+      await this.#go();
     });
   }
 
@@ -222,7 +237,7 @@ export class Outbox {
           message.notBefore = Date.now() + FIRST_PAUSE;
         }
       });
-      this.#pausedUntil = Math.max(this.#pausedUntil, Date.now() + wholeServer);
+      this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + wholeServer);
       await this.#go();
     });
   }
@@ -249,7 +264,8 @@ export class Outbox {
   /** Sends what may be sent, if nothing is under way. */
   async #go() {
     clearTimeout(this.#timer);
-    await this.#expire();
+    await this.#growOlder();
+    if (this.#open.size > 0) this.#timer = setTimeout(() => this.#kick(), NOTE_EVERY);
     if (!this.#online || this.#underWay !== null) return;
     const open = [...this.#open.values()].sort((a, b) => a.row - b.row);
     const unanswered = open.find(({ attempt }) => attempt);
@@ -257,10 +273,13 @@ export class Outbox {
       this.#underWay = unanswered.row;
       return this.#submit(unanswered, INQUIRY);
     }
-    const now = Date.now();
-    const { message, wait } = this.#pausedUntil > now ? { message: null, wait: this.#pausedUntil - now } : next(open, now);
+    const left = this.#pausedUntil - performance.now();
+    const { message, wait } = left > 0 ? { message: null, wait: left } : next(open, Date.now());
     if (!message) {
-      if (open.length > 0 && wait < Infinity) this.#timer = setTimeout(() => this.#kick(), wait);
+      if (open.length > 0 && wait < Infinity) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#kick(), wait);
+      }
       return;
     }
     this.#underWay = message.row;
@@ -288,11 +307,17 @@ export class Outbox {
     this.#send({ Submit: { counter: attempt.counter, since, targets: attempt.targets, message } });
   }
 
-  async #expire() {
+  /** Notes from time to time for how long messages have been tried, and gives up those that were for as long as any is. */
+  async #growOlder() {
     const now = Date.now();
     for (const message of [...this.#open.values()]) {
-      if (message.sentAt + RETRY_FOR > now || message.row === this.#underWay) continue;
-      await this.#update(message.row, (stored) => refuse(stored, "expired", now));
+      const passed = Math.abs(now - (message.notedAt ?? message.sentAt));
+      if (passed < NOTE_EVERY || message.row === this.#underWay) continue;
+      await this.#update(message.row, (stored) => {
+        stored.tried = triedFor(stored, now);
+        stored.notedAt = now;
+        if (stored.tried >= RETRY_FOR) refuse(stored, "expired", now);
+      });
     }
   }
 

@@ -20,6 +20,8 @@ const EARLY = 1_000;
  * @property {number} notBefore milliseconds since 1970
  * @property {number} refusals passing ones so far
  * @property {number} strikes connections that ended over it
+ * @property {number} [tried] milliseconds for which it had been tried …
+ * @property {number} [notedAt] … at this time, or at `sentAt` where neither is there
  * @property {1} [open] some recipients have no final answer
  * @property {[number, number][]} undelivered entries of which no receipt has come
  * @property {[number, number][]} unread entries that nobody is known to have opened

@@ -11,7 +11,7 @@ const HANDSHAKE = 10_000;
 const PING_AFTER = 20_000;
 /** … and given up after so many. */
 const DEAD_AFTER = 40_000;
-/** How often we look at the silence. */
+/** How often we look at the silence, by a clock that nobody sets. */
 const LOOK_EVERY = 2_000;
 
 /** The first pause before connecting again, in milliseconds; it doubles … */
@@ -109,7 +109,7 @@ export class Wire {
    */
   giveUp(why) {
     if (this.#stage === "down") return;
-    if (this.#stage === "online" && Date.now() - this.#beganAt >= STEADY) this.#failures = 0;
+    if (this.#stage === "online" && performance.now() - this.#beganAt >= STEADY) this.#failures = 0;
     this.#hangUp();
     if (!this.#running) return;
     if (FINAL.includes(why)) {
@@ -127,7 +127,7 @@ export class Wire {
   #dial() {
     this.#hangUp();
     this.#stage = "greeting";
-    this.#beganAt = Date.now();
+    this.#beganAt = performance.now();
     this.#on.link({ state: "connecting" });
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`);
     this.#socket = socket;
@@ -150,7 +150,7 @@ export class Wire {
   }
 
   #receive(socket, data) {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     this.#pinged = false;
     try {
       const frame = JSON.parse(data);
@@ -177,7 +177,7 @@ export class Wire {
       );
     } else if (kind === "Welcome") {
       this.#stage = "online";
-      this.#beganAt = Date.now();
+      this.#beganAt = performance.now();
       this.#on.welcome(body);
       this.#on.link({ state: "online" });
     } else if (kind === "Ping") {
@@ -188,7 +188,7 @@ export class Wire {
   }
 
   #checkSilence() {
-    const now = Date.now();
+    const now = performance.now();
     if (this.#stage !== "online") {
       if (now - this.#beganAt >= HANDSHAKE) this.giveUp("unreachable");
     } else if (now - this.#heardAt >= DEAD_AFTER) {
