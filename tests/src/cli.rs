@@ -30,6 +30,12 @@ impl Cli {
         Cli { home: tempfile::tempdir().expect("a folder for profiles"), server: server.to_owned() }
     }
 
+    /// Somebody whose profile lies below this folder.
+    pub fn new_in(folder: &Path, server: &TestServer) -> Cli {
+        let home = tempfile::tempdir_in(folder).expect("a folder for profiles");
+        Cli { home, server: server.address().to_string() }
+    }
+
     /// The same person, who goes to another server from now on.
     pub fn moved_to(self, server: &str) -> Cli {
         Cli { home: self.home, server: server.to_owned() }

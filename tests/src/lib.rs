@@ -3,9 +3,11 @@
 //! Every wait has an end, and every process ends with the value that stands for it.
 
 mod cli;
+pub mod hosts;
 mod program;
 mod python;
 mod server;
+mod small_disk;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ pub use cli::{Cli, parsed};
 pub use program::{Ended, Running, program};
 pub use python::python;
 pub use server::TestServer;
+pub use small_disk::SmallDisk;
 
 /// How long anything may take. Far more than it needs, and more than the 40 seconds in which silence is noticed and the 30
 /// that may pass until somebody comes back: where it is reached, something hangs.

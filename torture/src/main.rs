@@ -4,12 +4,15 @@
 //! once. The long form goes on with new seeds until its hours are over, counts what was broken, and writes the table of
 //! docs/RELIABILITY.md.
 
+mod bad_line;
+mod clock;
 mod disk;
 mod figures;
 mod impostors;
 mod line;
 mod people;
 mod report;
+mod shim;
 mod trials;
 
 use std::path::PathBuf;

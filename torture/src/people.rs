@@ -23,11 +23,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A client in this process, with a profile of its own.
 pub struct Person {
     pub name: String,
-    pub client: Client,
+    /// There is always one, but in the moment in which it is replaced.
+    client: Option<Client>,
     events: Receiver<Event>,
     reader: Reader,
     /// As the client said last.
     is_online: bool,
+    /// Who is connected, as the server said last.
+    sees: BTreeSet<String>,
     key: [u8; 32],
     device: DeviceId,
     /// Everything that was written, in order: to whom, and what.
@@ -52,15 +55,34 @@ pub struct People {
     people: Vec<Person>,
     /// Bytes of the longest message, beside what tells it from others.
     longest: usize,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl People {
     /// So many people whom the server does not know yet, connected to it.
     pub fn start(server: &TestServer, count: usize) -> People {
-        let home = tempfile::tempdir().expect("a folder for profiles");
-        let people = (0..count).map(|_| Person::start(server, home.path())).collect();
-        People { people, longest: 0, _home: home }
+        let mut people = People::none();
+        let address = server.address().to_string();
+        (0..count).for_each(|_| people.admit(&address));
+        people
+    }
+
+    /// Nobody yet.
+    pub fn none() -> People {
+        People { people: Vec::new(), longest: 0, home: tempfile::tempdir().expect("a folder for profiles") }
+    }
+
+    /// One more, whom the server does not know yet, connected to it by this address.
+    pub fn admit(&mut self, address: &str) {
+        let profile = Profile::open_in(self.home.path(), None).expect("a profile");
+        self.people.push(Person::start(profile, address));
+    }
+
+    /// These people, by their places, go to the server at another address from now on.
+    pub fn move_to(&mut self, address: &str, places: impl IntoIterator<Item = usize>) {
+        for place in places {
+            self.people[place].move_to(address);
+        }
     }
 
     /// Messages have up to so many bytes from now on.
@@ -93,7 +115,20 @@ impl People {
 
     /// Everybody tries at once to reach the server again.
     pub fn connect_now(&self) {
-        self.people.iter().for_each(|person| person.client.command(Command::ConnectNow));
+        self.people.iter().for_each(|person| person.command(Command::ConnectNow));
+    }
+
+    /// Whether this person has the server, as far as they were told.
+    pub fn is_online(&mut self, place: usize) -> bool {
+        self.people[place].listen();
+        self.people[place].is_online
+    }
+
+    /// Whether one person sees that another is connected.
+    pub fn sees(&mut self, watcher: usize, other: usize) -> bool {
+        let name = self.people[other].name.clone();
+        self.people[watcher].listen();
+        self.people[watcher].sees.contains(&name)
     }
 
     /// How many have something that the server has not answered.
@@ -112,8 +147,7 @@ impl People {
 
     /// Whether nobody has lost the server, as far as they were told.
     pub fn are_online(&mut self) -> bool {
-        self.people.iter_mut().for_each(Person::listen);
-        self.people.iter().all(|person| person.is_online)
+        (0..self.people.len()).all(|place| self.is_online(place))
     }
 
     /// How many messages were written.
@@ -190,19 +224,40 @@ impl People {
 }
 
 impl Person {
-    fn start(server: &TestServer, home: &Path) -> Person {
-        let profile = Profile::open_in(home, None).expect("a profile");
+    fn start(profile: Profile, address: &str) -> Person {
         let (key, device) = (profile.key.verifying_key().to_bytes(), profile.device);
-        let archive = profile.archive();
-        let address = server.address().to_string();
-        let options = Options { server: address.parse().expect("an address"), wants_people: true };
-        let (client, events) = Client::start(profile, options, || {}).expect("a client");
-        let reader = Reader::open(&archive, &address).expect("an archive");
+        let (client, events, reader) = connect(profile, address);
         let name = wait_for("the server's greeting", || match events.try_recv() {
             Ok(Event::Status(Status::Online { name, .. })) => Some(name.to_string()),
             _ => None,
         });
-        Person { name, client, events, reader, is_online: true, key, device, written: Vec::new(), ids: Vec::new() }
+        Person {
+            name,
+            client: Some(client),
+            events,
+            reader,
+            is_online: true,
+            sees: BTreeSet::new(),
+            key,
+            device,
+            written: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    fn move_to(&mut self, address: &str) {
+        // What was commanded is done first.
+        wait_for("the queueing of everything", || {
+            self.listen();
+            (self.ids.len() == self.written.len()).then_some(())
+        });
+        let profile = self.client.take().and_then(Client::stop).expect("the client has not panicked");
+        let (client, events, reader) = connect(profile, address);
+        (self.client, self.events, self.reader, self.is_online) = (Some(client), events, reader, false);
+    }
+
+    fn command(&self, command: Command) {
+        self.client.as_ref().expect("there is always a client").command(command);
     }
 
     fn write(&mut self, to: &[&str], padding: usize) {
@@ -210,7 +265,7 @@ impl Person {
         let addresses = to.iter().map(|name| Address::parse(name).expect("an address")).collect();
         let content = Content { subject: String::new(), body: body.clone() };
         let token = self.written.len() as u64;
-        self.client.command(Command::Send { token, to: addresses, content, in_reply_to: None });
+        self.command(Command::Send { token, to: addresses, content, in_reply_to: None });
         self.written.push((to.iter().map(|&name| name.to_owned()).collect(), body));
     }
 
@@ -222,7 +277,17 @@ impl Person {
                     assert_eq!(token, self.ids.len() as u64, "{}'s messages are queued out of order", self.name);
                     self.ids.push(id);
                 }
+                // Nothing that is done to the programs is a reason to wait for somebody's help.
+                Event::Status(Status::Stopped { problem }) => panic!("{} has stopped: {problem:?}", self.name),
                 Event::Status(status) => self.is_online = matches!(status, Status::Online { .. }),
+                Event::People { people, .. } | Event::Presence { people } => {
+                    for person in people {
+                        match person.connected {
+                            true => self.sees.insert(person.name.to_string()),
+                            false => self.sees.remove(person.name.as_str()),
+                        };
+                    }
+                }
                 Event::NotKept(error) => panic!("{} cannot write to the disk: {error}", self.name),
                 _ => {}
             }
@@ -284,6 +349,14 @@ impl Person {
         let rows = self.reader.sent_rows().expect("an archive");
         rows.into_iter().rev().filter_map(|row| self.reader.sent_message_at(row).expect("an archive")).collect()
     }
+}
+
+fn connect(profile: Profile, address: &str) -> (Client, Receiver<Event>, Reader) {
+    let archive = profile.archive();
+    let options = Options { server: address.parse().expect("an address"), wants_people: true };
+    let (client, events) = Client::start(profile, options, || {}).expect("a client");
+    let reader = Reader::open(&archive, address).expect("an archive");
+    (client, events, reader)
 }
 
 /// The bodies that this person must have, by author, in the order in which each author wrote.

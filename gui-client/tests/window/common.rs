@@ -1,6 +1,7 @@
 //! A real server and real windows without a screen.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -87,6 +88,11 @@ impl Server {
     pub fn window_in(&self, profile: &str, language: Language) -> Desk {
         let home = self.directory.path().join("profiles");
         Desk::open(home, profile.to_owned(), self.address, language)
+    }
+
+    /// A window of a profile below this folder.
+    pub fn window_at(&self, home: &Path) -> Desk {
+        Desk::open(home.to_owned(), "0".to_owned(), self.address, Language::Portuguese)
     }
 
     /// A window whose inbox holds that many messages already.

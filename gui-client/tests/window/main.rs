@@ -13,6 +13,7 @@ use egui_kittest::kittest::Queryable;
 use malote::model::{List, Opened};
 use malote_client::archive::State;
 use malote_client::{Problem, Status};
+use malote_tests::SmallDisk;
 use malote_texts::Language;
 
 #[test]
@@ -167,6 +168,36 @@ fn a_disk_that_takes_nothing_is_reported_and_the_text_stays() {
     ana.click("Enviar");
     ana.until("it arrives, once", |model| model.inbox.len() == 1 && model.trouble.is_none());
     assert_eq!(ana.model().sent.len(), 1);
+}
+
+#[test]
+fn on_a_full_disk_the_text_stays_and_is_saved_once_there_is_space() {
+    let Some(disk) = SmallDisk::mount(4 * 1024 * 1024) else { return };
+    let server = Server::start();
+    let (mut ana, mut rui) = (server.window_at(disk.path()), server.window("rui"));
+    ana.until("ana is online", |model| model.is_online());
+    rui.until("rui is online", |model| model.is_online());
+    disk.fill();
+    ana.write("Destinatário", "Usuario1");
+    ana.paste("Mensagem", &"Isto não se perde. ".repeat(500));
+    ana.click("Enviar");
+    ana.until("the trouble is told", |model| model.trouble.is_some() && model.form.sending.is_none());
+    ana.step();
+    assert!(ana.says("O disco deste computador está cheio. Libere espaço"));
+    assert!(ana.says("O que você escreveu continua aqui"));
+    assert_eq!(ana.model().form.body.len(), "Isto não se perde. ".len() * 500);
+    rui.send("Usuario0", "enquanto isso", &"corpo ".repeat(5_000));
+
+    // Nobody does anything but make space.
+    disk.free();
+    ana.until("the trouble is over", |model| model.trouble.is_none() && model.form.changed_at.is_none());
+    ana.until("what came meanwhile is here", |model| model.inbox.len() == 1);
+    let mut ana = ana.reopen();
+    assert!(ana.model().form.body.starts_with("Isto não se perde. "), "the draft was not saved");
+    ana.until("ana is online again", |model| model.is_online());
+    ana.click("Enviar");
+    rui.until("it arrives", |model| model.inbox.len() == 1);
+    ana.until("it has left, once", |model| model.sent.len() == 1 && model.form.is_empty());
 }
 
 #[test]

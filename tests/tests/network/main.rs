@@ -1,17 +1,14 @@
 //! Two computers, a cable between them, and what happens to cables and addresses. Where network namespaces may not be
 //! made, each test says so and is skipped.
 
-mod hosts;
-
 use std::thread;
 
 use malote_client::discovery::Search;
 use malote_client::{Discovery, Reader};
+use malote_tests::hosts::{CLIENT, Cable, PORT, Person, SERVER, data};
 use malote_tests::{Running, wait_for};
 use malote_texts::{Language, Texts};
 use serde_json::Value;
-
-use hosts::{CLIENT, Cable, PORT, Person, SERVER, data};
 
 /// A server on a computer is at this address for those who sit there.
 const HERE: &str = "127.0.0.1";

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use rand::Rng;
@@ -14,6 +13,8 @@ use tempfile::TempDir;
 
 pub use journal::Loss;
 use journal::{Files, Journal};
+
+use crate::shim;
 
 /// What happened to a disk until and at a power cut.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,14 +66,7 @@ impl Disk {
     /// A disk under this folder, which nobody writes to.
     pub fn new(folder: &Path) -> Result<Disk> {
         let workshop = tempfile::tempdir()?;
-        let source = workshop.path().join("shim.c");
-        fs::write(&source, SHIM)?;
-        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let mut command = Command::new(&compiler);
-        command.args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", "-o"]);
-        command.arg(workshop.path().join("disk.so")).arg(&source).arg("-ldl");
-        let compiled = command.output().with_context(|| format!("{compiler:?} is needed, a compiler for C"))?;
-        ensure!(compiled.status.success(), "shim.c: {}", String::from_utf8_lossy(&compiled.stderr));
+        shim::build(SHIM, &workshop.path().join("disk.so"))?;
         fs::create_dir(workshop.path().join("commands"))?;
         Ok(Disk { folder: folder.canonicalize()?, workshop, before: Files::new() })
     }

@@ -1,13 +1,14 @@
-//! A full disk: nothing is accepted that is not kept, everybody is told, and the server goes on by itself when there is space.
+//! A full disk: nothing is accepted that is not kept, everybody is told, and the programs go on by themselves when there is
+//! space.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use malote_tests::{TestServer, wait_for};
+use crossbeam_channel::Receiver;
+use malote_client::archive::Shelf;
+use malote_client::{ArchiveError, Client, Command, Event, Options, Problem, Profile, Reader, Status};
+use malote_common::{Address, Content};
+use malote_tests::{Cli, SmallDisk, TestServer, wait_for};
+use malote_texts::{Language, Texts};
+use rand::RngExt;
 use rand::rngs::StdRng;
-use tempfile::TempDir;
 
 use super::Trial;
 use crate::figures::Figures;
@@ -17,6 +18,12 @@ pub const FULL: Trial = Trial {
     name: "full-disk",
     what: "the server's disk is full again and again, and has space again later",
     run: full,
+};
+
+pub const CLIENT: Trial = Trial {
+    name: "client-disk-full",
+    what: "the disk of clients is full again and again, while they send and receive",
+    run: client,
 };
 
 const PEOPLE: usize = 4;
@@ -30,13 +37,7 @@ const BURST: usize = 40;
 const BYTES: u64 = 32 * 1024 * 1024;
 
 fn full(plan: &mut StdRng) -> Figures {
-    let disk = match SmallDisk::mount() {
-        Ok(disk) => disk,
-        Err(reason) => {
-            println!("  left out, since no file system can be mounted here: {reason}");
-            return Figures::default().count("left out", 1);
-        }
-    };
+    let Some(disk) = SmallDisk::mount(BYTES) else { return Figures::default().count("left out", 1) };
     let mut server = TestServer::start_in(disk.path());
     let mut people = People::start(&server, PEOPLE);
     let mut refused = 0;
@@ -63,44 +64,108 @@ fn full(plan: &mut StdRng) -> Figures {
         .count("of them seen waiting for space", refused)
 }
 
-/// A small file system in memory, with a file that takes all that is left of it.
-struct SmallDisk {
-    folder: TempDir,
+/// Bytes of a client's disk.
+const CLIENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How often it is full in a round, for each of the two clients.
+const CLIENT_TIMES: usize = 3;
+
+fn client(plan: &mut StdRng) -> Figures {
+    let Some(disk) = SmallDisk::mount(CLIENT_BYTES) else { return Figures::default().count("left out", 1) };
+    let server = TestServer::start();
+    command_line(&disk, &server);
+    running(&disk, &server, plan)
 }
 
-impl SmallDisk {
-    fn mount() -> Result<SmallDisk, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let options = format!("size={BYTES},mode=0700");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "malote"]).arg(folder.path()).output();
-        match mounted {
-            Ok(output) if output.status.success() => Ok(SmallDisk { folder }),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            Err(error) => Err(error.to_string()),
+/// `malote-cli` says what to do, claims nothing, and loses nothing of what comes.
+fn command_line(disk: &SmallDisk, server: &TestServer) {
+    let (ana, bia) = (Cli::new_in(disk.path(), server), Cli::new(server));
+    let names = [ana.name(), bia.name()];
+    let texts = Texts::new(Language::Portuguese);
+    let (mut sent, mut received) = (Vec::new(), Vec::new());
+    for number in 0..CLIENT_TIMES {
+        sent.push(format!("cabe {number}"));
+        ana.send(&names[1], "", &sent[number]);
+        disk.fill();
+        let ended = ana.run(&["send", "--to", &names[1], "não cabe"]).expect_status(1);
+        assert_eq!(ended.stderr, format!("{}\n{}\n", texts.get("disk-full"), texts.get("cli-not-kept")));
+        assert_eq!(ended.stdout, "");
+        received.push(format!("enquanto isso {number}"));
+        bia.send(&names[0], "", &received[number]);
+        let ended = ana.run(&["inbox"]).expect_status(1);
+        assert_eq!(ended.stderr, format!("{}\n", texts.get("disk-full")));
+        disk.free();
+        assert_eq!(ana.bodies(), received);
+        assert_eq!(bia.bodies(), sent, "what was not kept was sent, or what was kept was not");
+    }
+}
+
+/// A client that goes on running tells of each message that it cannot keep, and comes back by itself.
+fn running(disk: &SmallDisk, server: &TestServer, plan: &mut StdRng) -> Figures {
+    let bia = Cli::new(server);
+    let (bia_is, address) = (bia.name(), server.address().to_string());
+    let profile = Profile::open_in(disk.path(), Some("rui")).expect("a profile");
+    let reader = profile.archive();
+    let options = Options { server: address.parse().expect("an address"), wants_people: false };
+    let (client, events) = Client::start(profile, options, || {}).expect("a client");
+    let reader = Reader::open(&reader, &address).expect("an archive");
+    let rui_is = heard(&events, |event| match event {
+        Event::Status(Status::Online { name, .. }) => Some(name.to_string()),
+        _ => None,
+    });
+    let (mut kept, mut refused, mut token) = (Vec::new(), 0, 0);
+    let mut write = |padding: usize| {
+        token += 1;
+        let body = format!("{token}{}", ".".repeat(padding));
+        let (to, content) = (vec![Address::parse(&bia_is).expect("an address")], body.clone());
+        let content = Content { subject: String::new(), body: content };
+        client.command(Command::Send { token, to, content, in_reply_to: None });
+        let is_kept = heard(&events, |event| match event {
+            Event::Queued { token: queued, .. } if queued == token => Some(true),
+            Event::NotQueued { token: lost } if lost == token => Some(false),
+            Event::NotKept(error) => {
+                assert_eq!(error, ArchiveError::DiskFull);
+                None
+            }
+            _ => None,
+        });
+        if is_kept {
+            kept.push(body);
         }
+        is_kept
+    };
+    let mut received = Vec::new();
+    for number in 0..CLIENT_TIMES {
+        assert!(write(plan.random_range(0..10_000)), "there is space");
+        disk.fill();
+        // More than what is left in files that were made before.
+        received.push(format!("para o disco cheio {number}{}", ".".repeat(100_000)));
+        bia.run_with_input(&["send", "--to", &rui_is, "-"], received[number].as_str()).expect_status(0);
+        heard(&events, |event| match event {
+            Event::Status(Status::Waiting { problem: Problem::Disk(error), .. }) => Some(error),
+            _ => None,
+        });
+        while write(plan.random_range(5_000..10_000)) {}
+        refused += 1;
+        disk.free();
+        // Nobody does anything about it.
+        heard(&events, |event| (event == Event::KeptAgain).then_some(()));
+        wait_for("the arrival of what did not fit", || {
+            (reader.letters(Shelf::Inbox).expect("an archive").len() == received.len()).then_some(())
+        });
     }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.folder.path().join("ballast")
-    }
-
-    fn fill(&self) {
-        let mut ballast = File::create(self.ballast()).expect("a file");
-        while ballast.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.ballast()).expect("the ballast is there");
-    }
+    wait_for("the departure of everything", || reader.is_outbox_empty().expect("an archive").then_some(()));
+    let arrived = reader.letters(Shelf::Inbox).expect("an archive").into_iter().map(|letter| letter.body);
+    assert!(arrived.eq(received), "what came while the disk was full is here more than once, or out of order");
+    assert_eq!(bia.bodies(), kept, "what was not kept was sent, or what was kept was not");
+    Figures::default()
+        .count("times full", 2 * CLIENT_TIMES as u64)
+        .count("messages refused for it", refused + CLIENT_TIMES as u64)
+        .count("messages that came meanwhile", 2 * CLIENT_TIMES as u64)
 }
 
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // The server's folder in it goes first; what is still there goes with the file system.
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
-    }
+/// Waits until `wanted` makes something of what the client tells.
+#[track_caller]
+fn heard<T>(events: &Receiver<Event>, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+    wait_for("what the client is to tell", || events.try_iter().find_map(&mut wanted))
 }

@@ -1,10 +1,13 @@
 //! The trials. Each is a function that panics where a promise is broken.
 
+mod cables;
+mod clocks;
 mod damage;
 mod failing;
 mod full;
 mod impostors;
 mod kills;
+mod lines;
 mod power;
 mod restore;
 mod theft;
@@ -40,4 +43,8 @@ pub const ALL: &[&Trial] = &[
     &restore::OLD,
     &theft::THEFT,
     &impostors::IMPOSTORS,
+    &full::CLIENT,
+    &cables::HALF_OPEN,
+    &lines::BAD_NETWORK,
+    &clocks::CLOCKS,
 ];

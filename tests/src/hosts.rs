@@ -9,9 +9,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use malote_tests::{Cli, Ended, Running, TestServer};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
+
+use crate::{Cli, Ended, Running, TestServer, parsed};
 
 /// The interface of each computer, by the same name.
 const INTERFACE: &str = "eth0";
@@ -21,15 +22,19 @@ pub const PORT: u16 = malote_common::limits::DEFAULT_PORT;
 
 /// Two computers, gone when this is dropped, with whatever is left on their cable.
 pub struct Cable {
+    /// The end where the server is.
     pub server: Host,
+    /// The other end.
     pub client: Host,
 }
 
-/// Where the two computers are at first.
+/// Where the server's computer is at first.
 pub const SERVER: &str = "10.77.0.1";
+
+/// Where the client's computer is at first.
 pub const CLIENT: &str = "10.77.0.2";
 
-/// A computer.
+/// A computer, as far as its network goes: files and processes are everybody's.
 pub struct Host {
     namespace: String,
 }
@@ -80,6 +85,7 @@ impl Host {
         self.ip(&["link", "set", INTERFACE, "down"]);
     }
 
+    /// Puts the cable back in.
     pub fn plug_in(&self) {
         self.ip(&["link", "set", INTERFACE, "up"]);
     }
@@ -147,6 +153,7 @@ impl Drop for Host {
 /// A server on one of the computers. Dropping it kills it.
 pub struct Server {
     running: Running,
+    /// Its key's, as the ready line says it.
     pub fingerprint: String,
 }
 
@@ -171,21 +178,25 @@ impl<'a> Person<'a> {
         Person { host: self.host, cli: self.cli.moved_to(server) }
     }
 
+    /// Starts `malote-cli` with these arguments.
     pub fn start(&self, arguments: &[&str]) -> Running {
         Running::start(&mut self.host.inside(&self.cli.command(arguments)))
     }
 
+    /// Runs it to its end.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).wait()
     }
 
+    /// The objects that a command prints with `--json`; it must succeed.
     #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
         let ended = self.run(&[&["--json"], arguments].concat()).expect_status(0);
-        ended.stdout.lines().map(malote_tests::parsed).collect()
+        ended.stdout.lines().map(parsed).collect()
     }
 
+    /// Who this person is at the server.
     #[track_caller]
     pub fn name(&self) -> String {
         self.run(&["whoami"]).expect_status(0).stdout.trim_end().to_owned()
