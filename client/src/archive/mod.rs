@@ -4,6 +4,7 @@
 //! durable when [`Archive::apply`] returns.
 
 mod apply;
+mod error;
 mod reader;
 mod receive;
 mod restored;
@@ -23,6 +24,8 @@ use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageI
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::Command;
+pub use error::ArchiveError;
+use error::explained;
 pub use reader::Reader;
 pub use rooms::KnownRoom;
 pub use search::{Found, HITS, Hit, Hits, Query};
@@ -49,15 +52,6 @@ pub struct Archive {
     path: PathBuf,
     /// The row of the server that this archive is open for.
     server: i64,
-}
-
-/// The archive could not be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArchiveError {
-    #[error("the disk is full")]
-    DiskFull,
-    #[error("{}: {reason}", path.display())]
-    Failed { path: PathBuf, reason: String },
 }
 
 /// A change to the archive that the engine asks for.
@@ -488,15 +482,6 @@ fn refuse_others(connection: &Connection) -> rusqlite::Result<()> {
 fn make_private(path: &Path) -> io::Result<()> {
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))
-}
-
-/// An error as users learn it. On a full disk the file that readers and writer share cannot even be made, which SQLite gives
-/// a code of its own.
-fn explained(path: &Path, error: &rusqlite::Error) -> ArchiveError {
-    match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
-        Some((rusqlite::ErrorCode::DiskFull, _) | (_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => ArchiveError::DiskFull,
-        _ => ArchiveError::Failed { path: path.to_owned(), reason: error.to_string() },
-    }
 }
 
 /// A row's number for a message that was sent.
