@@ -97,7 +97,7 @@ fn within_limit(body: Vec<u8>) -> Result<Vec<u8>, FrameError> {
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     let decoded = bincode::serde::decode_from_slice(body, config());
     let (value, used) = decoded.map_err(|e| FrameError::Malformed(e.to_string()))?;
-    match body.len() - used {
+    match body.len().saturating_sub(used) {
         0 => Ok(value),
         trailing => Err(FrameError::Trailing(trailing)),
     }
@@ -110,13 +110,14 @@ pub fn append_frame(
 ) -> Result<(), FrameError> {
     let start = wire.len();
     wire.extend([0; HEADER_BYTES]);
-    let written = write_body(wire).and_then(|()| match wire.len() - start - HEADER_BYTES {
+    let body = wire.len();
+    let written = write_body(wire).and_then(|()| match wire.len().saturating_sub(body) {
         bytes if bytes <= limits::FRAME_BYTES => Ok(bytes as u32),
         announced => Err(FrameError::TooLong { announced, allowed: limits::FRAME_BYTES }),
     });
     match written {
         Ok(bytes) => {
-            if let Some(header) = wire.get_mut(start..start + HEADER_BYTES) {
+            if let Some(header) = wire.get_mut(start..body) {
                 header.copy_from_slice(&bytes.to_be_bytes());
             }
             Ok(())
@@ -187,7 +188,7 @@ impl FrameBuffer {
         let Some(body) = rest.get(..announced) else {
             return Ok(None);
         };
-        self.used += HEADER_BYTES + announced;
+        self.used = self.used.saturating_add(HEADER_BYTES).saturating_add(announced);
         Ok(Some(body))
     }
 }
@@ -209,14 +210,15 @@ pub mod hex {
     pub fn deserialize<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; N], D::Error> {
         if deserializer.is_human_readable() {
             let digits = String::deserialize(deserializer)?;
-            return parse(&digits).ok_or_else(|| de::Error::custom(format!("{} hexadecimal digits expected", 2 * N)));
+            return parse(&digits)
+                .ok_or_else(|| de::Error::custom(format!("{N} bytes expected, as hexadecimal digits")));
         }
         deserializer.deserialize_tuple(N, Bytes::<N>)
     }
 
     /// Exactly as many digits as there are to be.
     fn parse<const N: usize>(digits: &str) -> Option<[u8; N]> {
-        if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        if Some(digits.len()) != N.checked_mul(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
         let mut bytes = [0; N];

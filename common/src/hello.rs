@@ -102,9 +102,9 @@ impl Challenge {
 }
 
 fn write_versions(bytes: &mut Vec<u8>, versions: &[u16]) {
-    let versions = &versions[..versions.len().min(limits::VERSIONS_OFFERED)];
-    bytes.push(versions.len() as u8);
-    versions.iter().for_each(|version| bytes.extend(version.to_be_bytes()));
+    let count = versions.len().min(limits::VERSIONS_OFFERED);
+    bytes.push(count as u8);
+    versions.iter().take(count).for_each(|version| bytes.extend(version.to_be_bytes()));
 }
 
 fn read_versions(bytes: &[u8]) -> Result<(Vec<u16>, &[u8]), NotAnOpening> {

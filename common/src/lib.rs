@@ -3,6 +3,9 @@
 //! Nothing here does input or output or reads a clock. `docs/PROTOCOL.md` describes the same in prose, with the
 //! bytes of this crate's golden vectors as examples.
 
+// Everything here reads what strangers sent: nothing may panic or wrap around because of it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 pub mod address;
 pub mod announcement;
 pub mod codec;

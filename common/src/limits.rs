@@ -21,6 +21,14 @@ pub const CONTENT_BYTES: usize = BODY_BYTES + SUBJECT_BYTES + 64;
 /// Recipients of one message: a whole department, and still a bounded amount of work for one submission.
 pub const RECIPIENTS: usize = 100;
 
+/// Recipients of a message that is answered at all. Targets are bytes, so nobody can mean more than so many; and a recipient
+/// takes a byte in a frame and a hundred in memory, so a list that fills a frame is not to wait for anything.
+pub const RECIPIENTS_LOOKED_AT: usize = 256;
+
+/// The highest counter of a submission, to which no device ever comes: what is told of higher ones is not believed. Stores
+/// and programs can go on counting behind it without coming to the end of their numbers.
+pub const HIGHEST_COUNTER: u64 = 1 << 62;
+
 /// Bytes of a frame's body. Room for the largest message with its recipients; a peer that announces more is
 /// disconnected before anything is buffered.
 pub const FRAME_BYTES: usize = 512 * 1024;

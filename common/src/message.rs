@@ -181,8 +181,7 @@ impl Submission {
         }
         let rising = self.targets.is_sorted_by(|a, b| a < b);
         let within = self.targets.last().is_some_and(|last| usize::from(*last) < recipients);
-        // No device ever comes to the highest ones, which a store need not tell apart.
-        let counted = (1..=i64::MAX as u64).contains(&self.counter) && self.since <= self.counter;
+        let counted = (1..=limits::HIGHEST_COUNTER).contains(&self.counter) && self.since <= self.counter;
         (!rising || !within || !counted).then_some(Outcome::Invalid)
     }
 

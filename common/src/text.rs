@@ -19,7 +19,7 @@ pub fn harmless_line(text: &str) -> String {
 /// The first words of a text, on one line, at most `chars` characters long.
 pub fn first_words(text: &str, chars: usize) -> String {
     // Looking at a bounded part keeps a list of large messages cheap.
-    let beginning: String = text.chars().take(4 * chars).collect();
+    let beginning: String = text.chars().take(chars.saturating_mul(4)).collect();
     harmless_line(&beginning).chars().take(chars).collect()
 }
 

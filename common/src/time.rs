@@ -11,7 +11,7 @@ impl Timestamp {
     pub fn from_system(clock: std::time::SystemTime) -> Timestamp {
         let millis = match clock.duration_since(std::time::UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |m| -m),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, i64::saturating_neg),
         };
         Timestamp(millis)
     }

@@ -12,7 +12,7 @@ use malote_common::{hello, limits, login};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
@@ -105,8 +105,8 @@ async fn speak_tls(
     tls: TlsAcceptor,
     arrived_at: Instant,
 ) -> io::Result<(ReadHalf<TlsStream>, WriteHalf<TlsStream>, Door)> {
-    let deadline = tokio::time::Instant::from_std(arrived_at + limits::HANDSHAKE_TIME);
-    let tls = timeout_at(deadline, tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let time_left = limits::HANDSHAKE_TIME.saturating_sub(arrived_at.elapsed());
+    let tls = timeout(time_left, tls.accept(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if tls.get_ref().1.alpn_protocol() != Some(hello::ALPN) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer speaks another protocol"));
     }
@@ -205,11 +205,17 @@ impl Pump<'_> {
                 },
                 () = alarm.as_mut() => {
                     self.session.tick(Instant::now());
-                    alarm.as_mut().reset(self.session.deadline().map_or_else(far_away, tokio::time::Instant::from_std));
+                    alarm.set(tokio::time::sleep(self.time_left()));
                 },
                 () = stopping.as_mut() => self.session.close(Closing::ShuttingDown),
             }
         }
+    }
+
+    /// Until the session has to be told the time again.
+    fn time_left(&self) -> Duration {
+        let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.session.deadline().map_or(limits::DEAD_AFTER, until)
     }
 
     /// What the session wants of the post office, and whether it is at its end.
@@ -310,8 +316,4 @@ impl<W: AsyncWrite + Unpin> Outgoing for W {
         self.write_all(frames).await?;
         self.shutdown().await
     }
-}
-
-fn far_away() -> tokio::time::Instant {
-    tokio::time::Instant::now() + limits::DEAD_AFTER
 }

@@ -63,7 +63,7 @@ impl Gate {
 
     /// The next session's identity: greater than all before.
     pub fn next_id(&self) -> SessionId {
-        SessionId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+        SessionId(self.last.fetch_add(1, Ordering::Relaxed).saturating_add(1))
     }
 
     /// Lets a connection in, if there is a place for it.
@@ -133,7 +133,7 @@ impl Handshakes {
         if *count >= self.per_address {
             return None;
         }
-        *count += 1;
+        *count = count.saturating_add(1);
         Some(Handshake { handshakes: self.clone(), address })
     }
 }
@@ -142,7 +142,7 @@ impl Drop for Handshake {
     fn drop(&mut self) {
         let mut counts = self.handshakes.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
+            *count = count.saturating_sub(1);
             if *count == 0 {
                 counts.remove(&self.address);
             }

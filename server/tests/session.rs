@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use malote_common::codec::{self, FrameBuffer};
-use malote_common::frame::{ClientFrame, Closing, ServerFrame};
+use malote_common::frame::{ClientFrame, Closing, Membership, ServerFrame};
 use malote_common::hello::{Challenge, VERSION};
-use malote_common::{MailboxId, Outcome, Submission, limits};
+use malote_common::{Address, MailboxId, Name, Outcome, Submission, limits};
 use malote_server::post_office::{Event, Request};
 use malote_server::rate::Rate;
 use malote_server::session::Output;
+use malote_server::store::Run;
 use table::{EPOCH, EXPORTER, NONCE, OWN, Table, hello, key, proof, run, submission};
+
+const ROOM: MailboxId = MailboxId(9);
 
 #[test]
 fn strangers_have_ten_seconds_in_all() {
@@ -151,6 +154,36 @@ fn a_list_of_targets_is_bounded_before_it_is_answered() {
     table.say(&ClientFrame::Submit(Submission { targets: targets.clone(), ..submission(1, 1) }));
     table.say(&ClientFrame::Submit(Submission { targets, ..submission(2, 2) }));
     table.is_closed(Closing::ProtocolError);
+}
+
+#[test]
+fn a_list_of_recipients_is_bounded_before_it_waits() {
+    let crowded = |recipients| {
+        let mut submission = submission(1, 1);
+        submission.message.to = vec![Address::Everybody; recipients];
+        ClientFrame::Submit(submission)
+    };
+    let mut table = Table::logged_in();
+    table.say(&crowded(limits::RECIPIENTS_LOOKED_AT));
+    assert!(matches!(table.asked()[..], [Request::Submit(_)]), "the store refuses it in a friendlier way");
+    // A byte each in the frame, and far more in memory for as long as they wait.
+    table.say(&crowded(100_000));
+    assert!(table.asked().is_empty());
+    let mut table = Table::logged_in();
+    table.say(&crowded(limits::RECIPIENTS_LOOKED_AT + 1));
+    table.is_closed(Closing::ProtocolError);
+}
+
+#[test]
+fn whoever_has_everything_up_to_the_highest_number_is_sent_nothing() {
+    // Rooms can be resumed again and again, up to any number.
+    let room = Membership { room: Name::given(9), mailbox: ROOM, epoch: EPOCH, first: u64::MAX, last_seq: u64::MAX };
+    let mut table = Table::in_rooms(vec![room]);
+    table.say(&ClientFrame::Resume { mailbox: ROOM, epoch: EPOCH, after: u64::MAX });
+    table.asked();
+    table.session.event(Event::Entries(Run { mailbox: ROOM, ..run(u64::MAX, 10) }));
+    table.session.event(Event::Entries(Run { mailbox: ROOM, ..run(7, 10) }));
+    assert_eq!(table.read(), []);
 }
 
 #[test]

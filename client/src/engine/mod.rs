@@ -279,7 +279,12 @@ impl Engine {
     fn frame(&mut self, frame: ServerFrame, now: Now) {
         match (frame, self.link) {
             (ServerFrame::Closing(reason), _) => self.give_up(Problem::Closed(reason), now),
-            (ServerFrame::Welcome(welcome), Link::Proving { .. }) => self.welcome(welcome, now),
+            // A server that says that we have counted further than anybody can is not to be followed.
+            (ServerFrame::Welcome(welcome), Link::Proving { .. })
+                if welcome.last_counter <= limits::HIGHEST_COUNTER =>
+            {
+                self.welcome(welcome, now);
+            }
             (ServerFrame::Outcomes { counter, outcomes }, Link::Up { .. }) => {
                 if let Some(change) = self.outbox.answered(counter, &outcomes, &mut self.random, now) {
                     self.keep(change);
@@ -289,7 +294,7 @@ impl Engine {
             (ServerFrame::Delivery { mailbox, seq, entry }, Link::Up { .. }) => {
                 let is_room = self.saved.rooms.contains_key(&mailbox);
                 match self.last_of(mailbox) {
-                    Some(last) if seq == *last + 1 => *last = seq,
+                    Some(last) if last.checked_add(1) == Some(seq) => *last = seq,
                     // Where we left a room and are in it again, the server may have begun where the first time ended.
                     Some(last) if is_room && seq <= *last => return,
                     // A server that leaves a gap or repeats itself is not to be followed.

@@ -26,6 +26,10 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// In the place of `since`: the server is to answer what became of an attempt, and not to carry it out.
 const INQUIRY: u64 = 0;
 
+/// Behind the highest counter. What a damaged profile says is beyond it counts as this: a server refuses it for good, and the
+/// user is told.
+const COUNTERS_END: u64 = limits::HIGHEST_COUNTER + 1;
+
 /// Messages that are open, in the order in which they were written.
 pub struct Outbox {
     /// Not under way: waiting for the connection, the window, or their pause to end.
@@ -87,6 +91,7 @@ struct Held<'a> {
 
 impl Outbox {
     pub fn new(open: Vec<Open>, next_counter: u64, now: Now) -> Outbox {
+        let next_counter = next_counter.min(COUNTERS_END);
         let mut outbox = Outbox {
             waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
@@ -123,12 +128,16 @@ impl Outbox {
 
     /// The server knows the counters up to `last_counter`. Returns inquiries after what is under way.
     pub fn connected(&mut self, last_counter: u64) -> Vec<Submission> {
-        self.next_counter = self.next_counter.max(last_counter + 1);
+        self.next_counter = self.next_counter.max(last_counter.saturating_add(1));
         // Answers older than the window are not kept by the server. A device that follows the rules never needs one,
         // unless its profile was brought back from a backup: then the message gets a new attempt, and recipients who
         // have it know it by its id.
-        let outdated: Vec<u64> =
-            self.under_way.keys().copied().filter(|counter| counter + limits::WINDOW <= last_counter).collect();
+        let outdated: Vec<u64> = self
+            .under_way
+            .keys()
+            .copied()
+            .filter(|counter| counter.saturating_add(limits::WINDOW) <= last_counter)
+            .collect();
         for counter in outdated {
             if let Some(waiting) = self.under_way.remove(&counter) {
                 self.put_back(waiting);
@@ -150,7 +159,7 @@ impl Outbox {
         let index = self.first_ready(now)?;
         let waiting = self.waiting.remove(index)?;
         let counter = self.next_counter;
-        self.next_counter += 1;
+        self.next_counter = counter.saturating_add(1);
         let submission = waiting.submission(counter, self.since);
         self.under_way.insert(counter, waiting);
         Some(submission)
@@ -220,7 +229,7 @@ impl Outbox {
     }
 
     fn window_is_open(&self) -> bool {
-        self.under_way.keys().next().is_none_or(|oldest| self.next_counter < oldest + limits::WINDOW)
+        self.under_way.keys().next().is_none_or(|oldest| self.next_counter < oldest.saturating_add(limits::WINDOW))
     }
 
     /// The first message that may go, if any.

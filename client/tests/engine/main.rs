@@ -358,3 +358,29 @@ fn with_a_server_from_a_backup_everything_begins_anew_from_the_disk() {
     let mut table = Table::new(Saved { next_counter: 8, resume: Some((OWN, EPOCH, 5)), ..Saved::default() });
     assert!(!table.connect(3).contains(&Output::Reload));
 }
+
+#[test]
+fn a_server_that_has_counted_to_the_end_of_all_numbers_is_not_followed() {
+    for last_counter in [limits::HIGHEST_COUNTER + 1, i64::MAX as u64 - 1, i64::MAX as u64, u64::MAX] {
+        let mut table = Table::online();
+        table.send("Usuario1");
+        table.outputs();
+        assert_eq!(problem(&table.reconnect(last_counter)), Some(Problem::NotMalote), "{last_counter}");
+    }
+    let mut table = Table::online();
+    table.reconnect(limits::HIGHEST_COUNTER);
+    table.send("Usuario1");
+    let submissions = submissions(&table.outputs());
+    // It is refused for good, and its author is told.
+    assert_eq!(submissions[0].refusal(), Some(Outcome::Invalid));
+}
+
+#[test]
+fn nothing_comes_behind_the_last_of_all_numbers() {
+    let mut table = Table::new(Saved { next_counter: 1, resume: Some((OWN, EPOCH, u64::MAX)), ..Saved::default() });
+    table.connect(0);
+    let at = Timestamp(0);
+    let entry = Entry::Receipt(Receipt::Delivered { mailbox: MailboxId(4), seq: 1, at });
+    table.hear(&ServerFrame::Delivery { mailbox: OWN, seq: 0, entry });
+    assert_eq!(problem(&table.outputs()), Some(Problem::NotMalote));
+}

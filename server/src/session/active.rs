@@ -155,7 +155,7 @@ pub enum Wish {
 impl Wishes {
     /// How many were not answered.
     pub fn count(&self) -> usize {
-        self.waiting.len() + usize::from(self.asking)
+        self.waiting.len().saturating_add(usize::from(self.asking))
     }
 
     pub fn add(&mut self, wish: Wish) {

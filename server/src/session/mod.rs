@@ -202,15 +202,16 @@ impl Session {
 
     /// The deadline that [`Session::deadline`] named has passed.
     pub fn tick(&mut self, now: Instant) {
+        let silence = now.saturating_duration_since(self.heard_at);
         match self.state {
             State::Closed => {}
-            State::Active(_) if now >= self.heard_at + limits::DEAD_AFTER => self.close(Closing::Silent),
-            State::Active(_) if self.pinged_at.is_none() && now >= self.heard_at + limits::PING_AFTER => {
+            State::Active(_) if silence >= limits::DEAD_AFTER => self.close(Closing::Silent),
+            State::Active(_) if self.pinged_at.is_none() && silence >= limits::PING_AFTER => {
                 self.pinged_at = Some(now);
                 self.send(&ServerFrame::Ping { token: 0 });
             }
             State::Active(_) => {}
-            _ if now >= self.opened_at + limits::HANDSHAKE_TIME => self.close(Closing::Silent),
+            _ if now.saturating_duration_since(self.opened_at) >= limits::HANDSHAKE_TIME => self.close(Closing::Silent),
             _ => {}
         }
     }
@@ -219,9 +220,9 @@ impl Session {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Closed => None,
-            State::Active(_) if self.pinged_at.is_none() => Some(self.heard_at + limits::PING_AFTER),
-            State::Active(_) => Some(self.heard_at + limits::DEAD_AFTER),
-            _ => Some(self.opened_at + limits::HANDSHAKE_TIME),
+            State::Active(_) if self.pinged_at.is_none() => self.heard_at.checked_add(limits::PING_AFTER),
+            State::Active(_) => self.heard_at.checked_add(limits::DEAD_AFTER),
+            _ => self.opened_at.checked_add(limits::HANDSHAKE_TIME),
         }
     }
 
@@ -385,7 +386,7 @@ impl Session {
             if seq <= sent {
                 continue;
             }
-            if seq != sent + 1 {
+            if sent.checked_add(1) != Some(seq) {
                 feed.behind = true;
                 break;
             }

@@ -11,7 +11,7 @@ pub struct WriteBuffer {
 impl WriteBuffer {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.written
+        self.bytes.len().saturating_sub(self.written)
     }
 
     pub fn waiting(&self) -> &[u8] {
@@ -30,7 +30,7 @@ impl WriteBuffer {
 
     /// That many more were written.
     pub fn advance(&mut self, bytes: usize) {
-        self.written += bytes;
+        self.written = self.written.saturating_add(bytes);
         if self.written >= self.bytes.len() {
             *self = WriteBuffer::default();
         }

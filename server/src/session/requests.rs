@@ -41,7 +41,7 @@ impl Session {
             ClientFrame::Read { mailbox, seqs }
                 if mailbox == own && seqs.len() <= limits::READ_PER_FRAME && active.reading < READS =>
             {
-                active.reading += 1;
+                active.reading = active.reading.saturating_add(1);
                 self.outputs.push_back(Output::Ask(Request::Read { mailbox, seqs }));
             }
             // Where a list is told again, the client asks again for what follows.
@@ -91,14 +91,17 @@ impl Session {
 
     fn submit(&mut self, submission: Submission, now: Instant) {
         let State::Active(active) = &mut self.state else { return };
-        // An answer is as long as the list of targets, so that list is bounded before anything is answered.
-        if active.unanswered >= limits::WINDOW || submission.targets.len() > limits::RECIPIENTS {
+        // An answer is as long as the list of targets, and what waits for one holds the list of recipients in memory: so
+        // these lists are bounded before anything is answered or waits.
+        let is_bounded = submission.targets.len() <= limits::RECIPIENTS
+            && submission.message.to.len() <= limits::RECIPIENTS_LOOKED_AT;
+        if active.unanswered >= limits::WINDOW || !is_bounded {
             return self.close(Closing::ProtocolError);
         }
         let recipients = submission.targets.len();
         // Only the store knows. Refused here, what was carried out would come again under another counter.
         if submission.is_inquiry() {
-            active.unanswered += 1;
+            active.unanswered = active.unanswered.saturating_add(1);
             return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
         }
         if submission.would_overtake(active.limited) {
@@ -107,7 +110,7 @@ impl Session {
         }
         match self.allowances.take(active.login.person, rate::cost(&submission), now) {
             Ok(()) => {
-                active.unanswered += 1;
+                active.unanswered = active.unanswered.saturating_add(1);
                 self.outputs.push_back(Output::Ask(Request::Submit(submission)));
             }
             Err(wait) => {

@@ -119,7 +119,9 @@ impl Bridge {
 
     async fn take(&mut self, event: Event, hub: &Hub) {
         match (event, &mut self.room) {
-            (Event::Entries(run), Some(room)) if !room.fetching && run.first <= room.seen + 1 => room.tell(&run, hub),
+            (Event::Entries(run), Some(room)) if !room.fetching && run.first <= room.seen.saturating_add(1) => {
+                room.tell(&run, hub)
+            }
             (Event::Entries(run), Some(room)) if run.last > room.seen => self.fetch().await,
             (Event::Page { entries, .. }, Some(room)) => {
                 room.fetching = false;

@@ -71,7 +71,7 @@ impl Hub {
             return None;
         }
         let number = visitors.next;
-        visitors.next += 1;
+        visitors.next = visitors.next.saturating_add(1);
         visitors.present.insert(number, Visitor { queue: sender, waiting: waiting.clone(), _presence: presence });
         drop(visitors);
         Some(Seat { place: Place { hub: self, number }, queue, waiting, sent_away })

@@ -28,7 +28,7 @@ use malote_common::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
@@ -130,9 +130,9 @@ async fn sockets(State(shared): State<Shared>, request: Request, next: Next) -> 
 async fn serve(stream: TcpStream, arrival: Arrival, tls: Option<TlsAcceptor>, router: Router, shared: Shared) {
     let Arrival { id, peer, at, handshake, place: _place } = arrival;
     let mut stopping = shared.context.stopping.clone();
-    let deadline = tokio::time::Instant::from_std(at + limits::HANDSHAKE_TIME);
+    let time_left = limits::HANDSHAKE_TIME.saturating_sub(at.elapsed());
     let answered = tokio::select! {
-        answered = timeout_at(deadline, answer(stream, tls, router)) => answered,
+        answered = timeout(time_left, answer(stream, tls, router)) => answered,
         () = stopped(&mut stopping) => return,
     };
     match answered.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {

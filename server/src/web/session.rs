@@ -82,5 +82,5 @@ fn first_frame(frames: &[u8]) -> io::Result<Option<(Utf8Bytes, usize)>> {
     let length = u32::from_be_bytes(*header) as usize;
     let body = rest.get(..length).and_then(|body| std::str::from_utf8(body).ok());
     let body = body.ok_or_else(|| io::Error::other("a frame of our own is no text"))?;
-    Ok(Some((Utf8Bytes::from(body), HEADER_BYTES + length)))
+    Ok(Some((Utf8Bytes::from(body), HEADER_BYTES.saturating_add(length))))
 }

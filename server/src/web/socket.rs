@@ -214,10 +214,10 @@ impl Talk {
     pub async fn next(&mut self) -> Result<Message, Ending> {
         loop {
             let silence = if self.is_pinged { limits::DEAD_AFTER } else { limits::PING_AFTER };
-            let deadline = tokio::time::Instant::from_std(self.heard_at + silence);
+            let time_left = silence.saturating_sub(self.heard_at.elapsed());
             let message = tokio::select! {
                 message = self.socket.next() => message,
-                () = tokio::time::sleep_until(deadline) => {
+                () = tokio::time::sleep(time_left) => {
                     if self.is_pinged {
                         return Err(Ending::Gone);
                     }
@@ -296,7 +296,7 @@ pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
 
 /// As much of a reason as a closing frame holds, in whole characters.
 fn shortened(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(limits::WEB_REASON_BYTES)]
+    reason.get(..reason.floor_char_boundary(limits::WEB_REASON_BYTES)).unwrap_or_default()
 }
 
 #[cfg(test)]
