@@ -133,8 +133,17 @@ impl Running {
 
     /// Bytes of memory that it holds, as the system counts them.
     pub fn memory(&self) -> u64 {
+        self.memory_under("VmRSS:")
+    }
+
+    /// The most bytes of memory that it ever held.
+    pub fn peak_memory(&self) -> u64 {
+        self.memory_under("VmHWM:")
+    }
+
+    fn memory_under(&self, heading: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the system tells of it");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(heading)).expect("a process has memory");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes");
         kilobytes * 1024
     }

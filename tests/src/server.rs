@@ -116,6 +116,11 @@ impl TestServer {
         self.running.as_ref().expect("the server runs").memory()
     }
 
+    /// The most bytes of memory that it ever held.
+    pub fn peak_memory(&self) -> u64 {
+        self.running.as_ref().expect("the server runs").peak_memory()
+    }
+
     pub fn data(&self) -> &Path {
         self.data.path()
     }

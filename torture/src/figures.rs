@@ -13,6 +13,8 @@ enum Figure {
     Count(u64),
     /// The longest of all rounds counts.
     Longest(Duration),
+    /// The most bytes of all rounds count.
+    Most(u64),
 }
 
 impl Figures {
@@ -26,6 +28,11 @@ impl Figures {
         self
     }
 
+    pub fn most_bytes(mut self, name: &'static str, bytes: u64) -> Figures {
+        self.0.push((name, Figure::Most(bytes)));
+        self
+    }
+
     /// Adds what another round of the same trial has counted.
     pub fn add(&mut self, other: Figures) {
         for (name, figure) in other.0 {
@@ -36,6 +43,7 @@ impl Figures {
             *sum = match (*sum, figure) {
                 (Figure::Count(a), Figure::Count(b)) => Figure::Count(a + b),
                 (Figure::Longest(a), Figure::Longest(b)) => Figure::Longest(a.max(b)),
+                (Figure::Most(a), Figure::Most(b)) => Figure::Most(a.max(b)),
                 (_, other) => other,
             };
         }
@@ -48,6 +56,7 @@ impl fmt::Display for Figures {
             to.write_str(if place > 0 { ", " } else { "" })?;
             match figure {
                 Figure::Count(count) => write!(to, "{name} {count}")?,
+                Figure::Most(bytes) => write!(to, "{name} {:.1} MB", *bytes as f64 / 1e6)?,
                 Figure::Longest(time) => write!(to, "{name} {:.0} ms", time.as_secs_f64() * 1e3)?,
             }
         }
@@ -62,10 +71,11 @@ mod tests {
     #[test]
     fn rounds_add_up_and_the_worst_is_kept() {
         let round = |kills, slowest| {
-            Figures::default().count("kills", kills).longest("slowest start", Duration::from_millis(slowest))
+            let figures = Figures::default().count("kills", kills);
+            figures.longest("slowest start", Duration::from_millis(slowest)).most_bytes("memory", slowest * 100_000)
         };
         let mut all = round(50, 20);
         all.add(round(50, 15));
-        assert_eq!(all.to_string(), "kills 100, slowest start 20 ms");
+        assert_eq!(all.to_string(), "kills 100, slowest start 20 ms, memory 2.0 MB");
     }
 }

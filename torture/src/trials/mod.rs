@@ -5,6 +5,7 @@ mod clocks;
 mod damage;
 mod failing;
 mod full;
+mod hostile;
 mod impostors;
 mod kills;
 mod lines;
@@ -47,4 +48,5 @@ pub const ALL: &[&Trial] = &[
     &cables::HALF_OPEN,
     &lines::BAD_NETWORK,
     &clocks::CLOCKS,
+    &hostile::FRAMES,
 ];
