@@ -231,10 +231,15 @@ impl Driver {
             Output::Disconnect => *line = Line::default(),
             Output::Reload => {
                 *line = Line::default();
-                match new_engine(&self.profile, &self.archive, &self.options) {
-                    Ok(engine) => self.engine = engine,
-                    Err(error) => self.engine.hold(Problem::Disk(error), now()),
-                }
+                let problem = match new_engine(&self.profile, &self.archive, &self.options) {
+                    Ok(engine) => {
+                        self.engine = engine;
+                        Problem::Lost
+                    }
+                    Err(error) => Problem::Disk(error),
+                };
+                // A server that changes with each connection is not asked without a pause.
+                self.engine.hold(problem, now());
             }
             Output::Keep(_) | Output::Tell(_) => {}
         }

@@ -153,6 +153,8 @@ enum What {
     Message { from: u8, number: Option<Number>, id: u8, is_content: bool, at: i64 },
     Delivered { mailbox: Number, seq: Number },
     Read { mailbox: Number, seq: Number },
+    Damaged { number: Option<Number> },
+    WasDamaged { mailbox: Number, seq: Number },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -311,12 +313,16 @@ impl Client {
             Step::Jump { seconds } => self.wait(seconds.into(), 0),
             Step::Restart => {
                 self.is_connected = false;
-                self.lives += 1;
-                self.engine = engine(&self.archive, self.now, self.lives);
+                self.begin_anew();
                 self.engine.tick(self.now);
             }
             user => self.command(user),
         }
+    }
+
+    fn begin_anew(&mut self) {
+        self.lives = self.lives.wrapping_add(1);
+        self.engine = engine(&self.archive, self.now, self.lives);
     }
 
     fn command(&mut self, step: Step) {
@@ -368,6 +374,10 @@ impl Client {
                 }
                 Output::Send(bytes) => self.check_sent(&bytes),
                 Output::Disconnect => self.is_connected = false,
+                Output::Reload => {
+                    self.is_connected = false;
+                    self.begin_anew();
+                }
                 Output::Keep(change) => self.keep(change),
                 Output::Tell(_) => {}
             }
@@ -489,6 +499,10 @@ impl Client {
             }
             What::Read { mailbox, seq } => {
                 Entry::Receipt(Receipt::Read { mailbox: self.mailbox(mailbox), seq: self.number(seq, 1), at })
+            }
+            What::Damaged { number } => Entry::Damaged { number: number.map(|number| self.number(number, 1)) },
+            What::WasDamaged { mailbox, seq } => {
+                Entry::Receipt(Receipt::Damaged { mailbox: self.mailbox(mailbox), seq: self.number(seq, 1), at })
             }
         }
     }

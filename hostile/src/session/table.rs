@@ -316,7 +316,7 @@ fn read_entry((seq, entry): (Seq, &[u8])) -> (Seq, Entry) {
 fn check_entry(entry: &Entry, id: MessageId, author: u64) {
     match entry {
         Entry::Message { number, message, .. } => assert_eq!((*number, message.id), (Some(author), id)),
-        Entry::Receipt(receipt) => panic!("{receipt:?} where a message was accepted"),
+        other => panic!("{other:?} where a message was accepted"),
     }
 }
 
