@@ -18,7 +18,7 @@ use tracing::{debug, info};
 
 use crate::listener::{Arrival, Handshake, stopped};
 use crate::post_office::thread::{Counter, Letter, REQUESTS_PER_LETTER};
-use crate::post_office::{Inbox, Mail, SessionId, mailslot};
+use crate::post_office::{Inbox, Mail, Request, SessionId, mailslot};
 use crate::rate::Allowances;
 use crate::session::{CLOSING_TIME, Door, Output, Session};
 
@@ -171,18 +171,24 @@ impl Pump<'_> {
         mut stopping: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let mut stopping = pin!(stopped(&mut stopping));
-        // Whoever speaks moves the deadline. The timer is not moved with it: it looks again when it rings.
+        // Whoever speaks moves the deadline. The timer is not moved with it, unless it must ring earlier: it looks again when
+        // it rings.
         let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
         let mut unflushed = false;
         loop {
             let (requests, closes) = self.wanted();
             for letter in requests {
+                self.wait_for_turn(&letter).await;
                 self.counter.send(letter).await.map_err(io::Error::other)?;
             }
             if closes {
                 return self.close(outgoing).await;
             }
             let waiting = !self.session.transmit().is_empty();
+            let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
+            if let Some(deadline) = deadline.filter(|deadline| *deadline < alarm.deadline()) {
+                alarm.as_mut().reset(deadline);
+            }
             tokio::select! {
                 mail = inbox.take() => match mail {
                     Some(mail) => {
@@ -216,6 +222,18 @@ impl Pump<'_> {
     fn time_left(&self) -> Duration {
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.session.deadline().map_or(limits::DEAD_AFTER, until)
+    }
+
+    /// Whoever logs in waits where others of the same address have done so too often of late.
+    async fn wait_for_turn(&self, letter: &Letter) {
+        if let Letter::Requests(_, requests) = letter
+            && let ([Request::Login { .. }], Some(handshake)) = (&requests[..], &self.handshake)
+        {
+            let wait = handshake.log_in(Instant::now());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
     }
 
     /// What the session wants of the post office, and whether it is at its end.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use malote_common::limits;
@@ -13,9 +13,17 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::post_office::SessionId;
+use crate::rate::{Bucket, Rate};
 
 /// Connections beyond `--max-clients` that may be open for as long as it takes to tell them that the server is full.
 const ROOM_FOR_REFUSALS: usize = 100;
+
+/// How many of one address may log in at once and, in the long run, each second. Everybody who watches is told of each of them.
+/// A whole office behind one address comes back without noticing it.
+const LOGINS: Rate = Rate { burst: 1_000, per_second: 100 };
+
+/// Addresses that are remembered before those are forgotten from which nobody has logged in of late.
+const REMEMBERED: usize = 20_000;
 
 /// Pause after the system could not give us a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -109,11 +117,16 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Counts the connections of each address that are being set up.
+/// Counts the connections of each address that are being set up, and those who log in.
 #[derive(Clone)]
 struct Handshakes {
     per_address: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
+}
+
+struct Address {
+    being_set_up: usize,
+    logins: Bucket,
 }
 
 /// A place among an address's handshakes, given back when dropped.
@@ -124,27 +137,51 @@ pub struct Handshake {
 
 impl Handshakes {
     fn new(per_address: usize) -> Handshakes {
-        Handshakes { per_address, counts: Arc::default() }
+        Handshakes { per_address, addresses: Arc::default() }
     }
 
     fn begin(&self, address: IpAddr) -> Option<Handshake> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_insert(0);
-        if *count >= self.per_address {
+        let now = Instant::now();
+        let mut addresses = self.lock();
+        if addresses.len() >= REMEMBERED && !addresses.contains_key(&address) {
+            addresses.retain(|_, address| !address.is_forgettable(now));
+        }
+        let new = || Address { being_set_up: 0, logins: Bucket::new(LOGINS, now) };
+        let known = addresses.entry(address).or_insert_with(new);
+        if known.being_set_up >= self.per_address {
             return None;
         }
-        *count = count.saturating_add(1);
+        known.being_set_up = known.being_set_up.saturating_add(1);
         Some(Handshake { handshakes: self.clone(), address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Address {
+    fn is_forgettable(&self, now: Instant) -> bool {
+        self.being_set_up == 0 && self.logins.is_full(now)
+    }
+}
+
+impl Handshake {
+    /// Somebody is about to log in here. Says how long they are to wait for their turn, which is no longer than the others of
+    /// their address who are being set up take: they keep nobody else waiting.
+    pub fn log_in(&self, now: Instant) -> Duration {
+        let mut addresses = self.handshakes.lock();
+        addresses.get_mut(&self.address).map_or(Duration::ZERO, |address| address.logins.overdraw(1, now))
     }
 }
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let mut counts = self.handshakes.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.address);
+        let mut addresses = self.handshakes.lock();
+        if let Some(address) = addresses.get_mut(&self.address) {
+            address.being_set_up = address.being_set_up.saturating_sub(1);
+            if address.is_forgettable(Instant::now()) {
+                addresses.remove(&self.address);
             }
         }
     }
@@ -163,6 +200,19 @@ mod tests {
         assert!(handshakes.begin(IpAddr::from([127, 0, 0, 2])).is_some());
         drop(held);
         assert!(handshakes.begin(address).is_some());
-        assert_eq!(handshakes.counts.lock().unwrap().len(), 0);
+        assert_eq!(handshakes.lock().len(), 0);
+    }
+
+    #[test]
+    fn whoever_logs_in_again_and_again_waits_and_keeps_others_from_nothing() {
+        let (handshakes, now) = (Handshakes::new(2), Instant::now());
+        let (address, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        // Somebody is there all the while, so that the address is not forgotten meanwhile.
+        let _someone = handshakes.begin(address);
+        for _ in 0..LOGINS.burst {
+            assert_eq!(handshakes.begin(address).unwrap().log_in(now), Duration::ZERO);
+        }
+        assert!(handshakes.begin(address).unwrap().log_in(now) > Duration::ZERO, "coming back renews nothing");
+        assert_eq!(handshakes.begin(other).unwrap().log_in(now), Duration::ZERO);
     }
 }

@@ -299,7 +299,7 @@ fn missed_events_are_fetched() {
 
 #[test]
 fn a_client_that_does_not_read_is_not_read_either() {
-    let mut table = Table::logged_in();
+    let mut table = Table::with_rate(Rate { burst: u32::MAX, per_second: 1 }).log_in();
     let mut pings = 0;
     while table.session.accepts_input() {
         table.say(&ClientFrame::Ping { token: u64::MAX });
@@ -309,4 +309,88 @@ fn a_client_that_does_not_read_is_not_read_either() {
     assert!(table.session.transmit().len() < 2 * limits::FRAME_BYTES + 100);
     table.read();
     assert!(table.session.accepts_input());
+}
+
+/// What one person may ask at once, in pings.
+const ASKED_AT_ONCE: u64 = 8_000;
+
+#[test]
+fn whoever_asks_too_much_is_not_listened_to_for_a_while_and_loses_nothing() {
+    let mut table = Table::logged_in();
+    let mut wire = Vec::new();
+    for token in 1..=2 * ASKED_AT_ONCE {
+        codec::write_frame(&mut wire, &codec::encode(&ClientFrame::Ping { token }).unwrap());
+    }
+    table.session.receive(&wire, table.now);
+    assert!(!table.session.accepts_input());
+    let start = table.now;
+    let mut answered = Vec::new();
+    while answered.len() < 2 * ASKED_AT_ONCE as usize {
+        let pongs = table.read().into_iter().map(|frame| match frame {
+            ServerFrame::Pong { token } => token,
+            other => panic!("{other:?}"),
+        });
+        answered.extend(pongs);
+        let deadline = table.session.deadline().expect("it is waited for");
+        table.wait(deadline - table.now);
+    }
+    assert!(answered.into_iter().eq(1..=2 * ASKED_AT_ONCE));
+    let took = (table.now - start).as_secs_f64();
+    assert!((9.9..=10.2).contains(&took), "8,000 more than may be asked at once took {took} s at 800 a second");
+}
+
+#[test]
+fn marks_of_reading_count_one_by_one() {
+    let mut table = Table::logged_in();
+    for first in (1..).step_by(limits::READ_PER_FRAME).take(8) {
+        let seqs = (first..).take(limits::READ_PER_FRAME).collect();
+        assert!(table.session.accepts_input());
+        table.say(&ClientFrame::Read { mailbox: OWN, seqs });
+    }
+    assert_eq!(table.asked().len(), 8, "nothing is lost by it");
+    assert!(!table.session.accepts_input());
+    table.wait(Duration::from_secs(1));
+    assert!(table.session.accepts_input());
+}
+
+#[test]
+fn an_acknowledgement_is_passed_on_once() {
+    let mut table = Table::logged_in();
+    (1..=2).for_each(|seq| table.session.event(Event::Entries(run(seq, 10))));
+    for seq in [1, 1, 2, 1, 2] {
+        table.say(&ClientFrame::Acknowledge { mailbox: OWN, seq });
+    }
+    let asked = table.asked();
+    let [Request::Acknowledge { seq: 1, .. }, Request::Acknowledge { seq: 2, .. }] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert!(table.is_open());
+}
+
+#[test]
+fn whoever_speaks_and_never_reads_is_cut_off() {
+    let mut table = Table::logged_in();
+    let every = Duration::from_secs(1);
+    let start = table.now;
+    while !table.has_hung_up() {
+        assert!(table.now - start <= limits::DEAD_AFTER + every);
+        table.say(&ClientFrame::Ping { token: 1 });
+        table.wait(every);
+    }
+    assert!(table.now - start >= limits::DEAD_AFTER);
+    assert_eq!(table.read().last(), Some(&ServerFrame::Closing(Closing::Silent)));
+}
+
+#[test]
+fn whoever_reads_slowly_is_not_cut_off() {
+    let mut table = Table::logged_in();
+    let start = table.now;
+    while table.now - start < 3 * limits::DEAD_AFTER {
+        table.say(&ClientFrame::Ping { token: 1 });
+        table.say(&ClientFrame::Ping { token: 2 });
+        table.wait(Duration::from_secs(1));
+        table.read_some(7);
+        assert!(!table.has_hung_up());
+    }
+    assert!(!table.session.transmit().is_empty());
 }

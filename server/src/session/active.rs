@@ -15,6 +15,8 @@ pub struct Active {
     pub limited: u64,
     /// Submissions that the post office has not answered.
     pub unanswered: u64,
+    /// How far this client has acknowledged its own mailbox on this connection.
+    pub acknowledged: Seq,
     /// Marks of reading that the post office has not noted.
     pub reading: usize,
     pub wishes: Wishes,
@@ -37,6 +39,7 @@ impl Active {
             login,
             limited: 0,
             unanswered: 0,
+            acknowledged: 0,
             reading: 0,
             wishes: Wishes::default(),
             watching: false,

@@ -30,6 +30,10 @@ const OUTGOING_BYTES: usize = 128 * 1024;
 /// Bytes that may wait before nothing more is read from the peer, whose requests make them grow.
 const OUTGOING_LIMIT: usize = 2 * limits::FRAME_BYTES;
 
+/// For how long somebody who has asked too much is not listened to, at most: well below the time after which their program
+/// would believe that the server is dead.
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
+
 /// What the driver is to do.
 #[derive(Debug)]
 pub enum Output {
@@ -50,6 +54,10 @@ pub struct Session {
     heard_at: Instant,
     /// Since when a ping has been under way.
     pinged_at: Option<Instant>,
+    /// Nothing that the peer says is listened to before this: they have asked too much.
+    held_until: Option<Instant>,
+    /// Since when the peer was heard without having taken anything of what waits for them.
+    untaken_since: Option<Instant>,
     opened_at: Instant,
 }
 
@@ -77,17 +85,35 @@ impl Session {
             outputs: VecDeque::new(),
             heard_at: now,
             pinged_at: None,
+            held_until: None,
+            untaken_since: None,
             opened_at: now,
         }
     }
 
     /// Bytes came from the peer: frames with their lengths before them.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
-        self.heard_at = now;
-        self.pinged_at = None;
+        self.heard(now);
+        self.incoming.extend(bytes);
+        self.listen(now);
+    }
+
+    /// One frame's body came from the peer, over something that keeps frames apart by itself.
+    pub fn receive_body(&mut self, body: &[u8], now: Instant) {
+        self.heard(now);
+        match self.allowed() {
+            Some(allowed) if body.len() <= allowed => self.frame(body, now),
+            Some(_) => self.close(Closing::ProtocolError),
+            None => {}
+        }
+    }
+
+    /// Takes in the frames that have come, as long as the peer is listened to.
+    fn listen(&mut self, now: Instant) {
         let mut incoming = std::mem::take(&mut self.incoming);
-        incoming.extend(bytes);
-        while let Some(allowed) = self.allowed() {
+        while self.held_until.is_none()
+            && let Some(allowed) = self.allowed()
+        {
             match incoming.next_frame(allowed) {
                 Ok(Some(body)) => self.frame(body, now),
                 Ok(None) => break,
@@ -97,14 +123,24 @@ impl Session {
         self.incoming = incoming;
     }
 
-    /// One frame's body came from the peer, over something that keeps frames apart by itself.
-    pub fn receive_body(&mut self, body: &[u8], now: Instant) {
-        self.heard_at = now;
-        self.pinged_at = None;
-        match self.allowed() {
-            Some(allowed) if body.len() <= allowed => self.frame(body, now),
-            Some(_) => self.close(Closing::ProtocolError),
-            None => {}
+    /// The peer gives a sign of life. Where something waits for them, it must be taken in time all the same.
+    fn heard(&mut self, now: Instant) {
+        (self.heard_at, self.pinged_at) = (now, None);
+        if !self.outgoing.waiting().is_empty() {
+            self.untaken_since.get_or_insert(now);
+        }
+    }
+
+    /// The peer has asked for something. Where that is more than their allowance, nothing more is taken from them until
+    /// they do not owe any more: what they say waits, in the end with them.
+    fn charge(&mut self, cost: u32, now: Instant) {
+        let State::Active(active) = &self.state else { return };
+        if cost == 0 {
+            return;
+        }
+        let wait = self.allowances.charge(active.login.person, cost, now).min(LONGEST_HOLD);
+        if !wait.is_zero() {
+            self.held_until = Some(now + wait);
         }
     }
 
@@ -202,9 +238,18 @@ impl Session {
 
     /// The deadline that [`Session::deadline`] named has passed.
     pub fn tick(&mut self, now: Instant) {
+        if self.held_until.is_some_and(|until| now >= until) {
+            self.held_until = None;
+            // Whoever is not listened to is not silent.
+            self.heard(now);
+            self.listen(now);
+        }
         let silence = now.saturating_duration_since(self.heard_at);
+        let is_untaken = |since| now.saturating_duration_since(since) >= limits::DEAD_AFTER;
         match self.state {
             State::Closed => {}
+            State::Active(_) if self.untaken_since.is_some_and(is_untaken) => self.close(Closing::Silent),
+            State::Active(_) if self.held_until.is_some() => {}
             State::Active(_) if silence >= limits::DEAD_AFTER => self.close(Closing::Silent),
             State::Active(_) if self.pinged_at.is_none() && silence >= limits::PING_AFTER => {
                 self.pinged_at = Some(now);
@@ -220,8 +265,12 @@ impl Session {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Closed => None,
-            State::Active(_) if self.pinged_at.is_none() => self.heard_at.checked_add(limits::PING_AFTER),
-            State::Active(_) => self.heard_at.checked_add(limits::DEAD_AFTER),
+            State::Active(_) => {
+                let silence = if self.pinged_at.is_none() { limits::PING_AFTER } else { limits::DEAD_AFTER };
+                let next = self.held_until.or_else(|| self.heard_at.checked_add(silence));
+                let untaken = self.untaken_since.and_then(|since| since.checked_add(limits::DEAD_AFTER));
+                next.into_iter().chain(untaken).min()
+            }
             _ => self.opened_at.checked_add(limits::HANDSHAKE_TIME),
         }
     }
@@ -244,6 +293,9 @@ impl Session {
     /// That many of them were written.
     pub fn transmitted(&mut self, bytes: usize) {
         self.outgoing.advance(bytes);
+        if bytes > 0 {
+            self.untaken_since = None;
+        }
         self.deliver_held();
         if self.has_room()
             && let State::Active(active) = &mut self.state
@@ -271,9 +323,9 @@ impl Session {
         }
     }
 
-    /// Whether to read from the peer: not while it does not read itself, or the post office has enough of its work.
+    /// Whether to read from the peer: not while it does not read itself, or has asked too much.
     pub fn accepts_input(&self) -> bool {
-        self.outgoing.len() < OUTGOING_LIMIT
+        self.outgoing.len() < OUTGOING_LIMIT && self.held_until.is_none()
     }
 
     /// Ends the conversation, telling the peer why.

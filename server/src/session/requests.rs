@@ -18,6 +18,7 @@ const ASKING: usize = 16;
 
 impl Session {
     pub(super) fn request(&mut self, frame: ClientFrame, now: Instant) {
+        self.charge(rate::cost_of_asking(&frame), now);
         let State::Active(active) = &mut self.state else { return };
         let own = active.login.mailbox;
         match frame {
@@ -36,7 +37,14 @@ impl Session {
             ClientFrame::Acknowledge { mailbox, seq }
                 if mailbox == own && active.feeds.get(own).is_some_and(|feed| feed.sent >= Some(seq)) =>
             {
-                self.outputs.push_back(Output::Ask(Request::Acknowledge { mailbox, seq }));
+                match active.acknowledged < seq {
+                    true => {
+                        active.acknowledged = seq;
+                        self.outputs.push_back(Output::Ask(Request::Acknowledge { mailbox, seq }));
+                    }
+                    // The post office has heard it.
+                    false => self.charge(1, now),
+                }
             }
             ClientFrame::Read { mailbox, seqs }
                 if mailbox == own && seqs.len() <= limits::READ_PER_FRAME && active.reading < READS =>
@@ -105,6 +113,7 @@ impl Session {
             return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
         }
         if submission.would_overtake(active.limited) {
+            self.charge(1, now);
             let outcomes = vec![Outcome::OutOfTurn; recipients];
             return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
         }
@@ -115,6 +124,7 @@ impl Session {
             }
             Err(wait) => {
                 active.limited = submission.counter;
+                self.charge(1, now);
                 let retry_after_ms = milliseconds(wait);
                 let outcomes = vec![Outcome::RateLimited { retry_after_ms }; recipients];
                 self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
@@ -125,10 +135,13 @@ impl Session {
     /// Passes on a wish for a room or a name in its turn, unless this person has too many of them.
     fn ask(&mut self, request: Request, limited: impl FnOnce(u64) -> ServerFrame, now: Instant) {
         let State::Active(active) = &mut self.state else { return };
-        active.wishes.add(match self.allowances.take(active.login.person, rate::WISH_COST, now) {
-            Ok(()) => Wish::Ask(request),
-            Err(wait) => Wish::Refused(limited(milliseconds(wait))),
-        });
+        match self.allowances.take(active.login.person, rate::WISH_COST, now) {
+            Ok(()) => active.wishes.add(Wish::Ask(request)),
+            Err(wait) => {
+                active.wishes.add(Wish::Refused(limited(milliseconds(wait))));
+                self.charge(1, now);
+            }
+        }
         self.go_on_with_wishes();
     }
 

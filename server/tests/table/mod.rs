@@ -128,6 +128,11 @@ impl Table {
         assert!(std::iter::from_fn(|| self.session.poll()).any(|output| matches!(output, Output::Close)));
     }
 
+    /// Whether the session ends the connection. Nothing is read for that.
+    pub fn has_hung_up(&mut self) -> bool {
+        std::iter::from_fn(|| self.session.poll()).any(|output| matches!(output, Output::Close))
+    }
+
     pub fn is_open(&mut self) -> bool {
         !self.read().iter().any(|frame| matches!(frame, ServerFrame::Closing(_)))
     }
