@@ -201,7 +201,7 @@ impl Pump<'_> {
                 arrived = incoming.next(), if self.session.accepts_input() => match arrived? {
                     Arrived::Bytes(bytes) => self.session.receive(bytes, Instant::now()),
                     Arrived::Body(body) => self.session.receive_body(body, Instant::now()),
-                    Arrived::Nothing => {}
+                    Arrived::Nothing => self.session.receive_nothing(Instant::now()),
                     Arrived::Unreadable => self.session.close(Closing::ProtocolError),
                     Arrived::End => return Ok(()),
                 },

@@ -18,6 +18,10 @@ const ROOM_COST: u32 = 5;
 /// What a message to everybody costs.
 const EVERYBODY_COST: u32 = 50;
 
+/// Bytes of content that count as one message, which is more than most people ever write: what one person may post at once
+/// stays small beside what everybody else waits for.
+const MESSAGE_BYTES: usize = 4 * 1024;
+
 /// What a submission takes from its author's allowance.
 pub fn cost(submission: &Submission) -> u32 {
     let costs = submission.recipients().map(|address| match address {
@@ -25,7 +29,12 @@ pub fn cost(submission: &Submission) -> u32 {
         Address::Room(_) => ROOM_COST,
         Address::Everybody => EVERYBODY_COST,
     });
-    costs.fold(0, u32::saturating_add).max(1)
+    costs.fold(0, u32::saturating_add).max(1).saturating_mul(cost_of_refusing(submission))
+}
+
+/// What it takes from the allowance for asking where it is refused: it was read all the same.
+pub fn cost_of_refusing(submission: &Submission) -> u32 {
+    u32::try_from(submission.message.content.len() / MESSAGE_BYTES).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// What a page of a list or of a mailbox costs: hundreds of rows of the store.
@@ -187,6 +196,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use malote_common::{Message, MessageId, Timestamp, limits};
 
     #[test]
     fn a_burst_passes_and_a_flood_waits() {
@@ -211,6 +221,29 @@ mod tests {
         }
         let _ = allowances.take(PersonId(u64::MAX), 1, start + Duration::from_secs(120));
         assert_eq!(allowances.people.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_long_or_goes_to_many_costs_more() {
+        let check = |to: &[&str], bytes: usize, expected: u32| {
+            let submission = Submission {
+                counter: 1,
+                since: 1,
+                targets: (0..to.len() as u8).collect(),
+                message: Message {
+                    id: MessageId([0; 16]),
+                    to: to.iter().map(|to| Address::parse(to).unwrap()).collect(),
+                    in_reply_to: None,
+                    sent_at: Timestamp(0),
+                    content: vec![0; bytes],
+                },
+            };
+            assert_eq!(cost(&submission), expected, "{to:?}, {bytes} bytes");
+        };
+        check(&[], 0, 1);
+        check(&["ana", "#obras", "@todos"], MESSAGE_BYTES - 1, 1 + ROOM_COST + EVERYBODY_COST);
+        check(&["ana", "bia"], MESSAGE_BYTES, 4);
+        check(&["ana"], limits::CONTENT_BYTES, 65);
     }
 
     #[test]

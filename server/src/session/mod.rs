@@ -6,6 +6,7 @@
 
 mod active;
 mod door;
+mod listening;
 mod outgoing;
 mod requests;
 
@@ -29,10 +30,6 @@ const OUTGOING_BYTES: usize = 128 * 1024;
 
 /// Bytes that may wait before nothing more is read from the peer, whose requests make them grow.
 const OUTGOING_LIMIT: usize = 2 * limits::FRAME_BYTES;
-
-/// For how long somebody who has asked too much is not listened to, at most: well below the time after which their program
-/// would believe that the server is dead.
-const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
 /// What the driver is to do.
 #[derive(Debug)]
@@ -105,42 +102,6 @@ impl Session {
             Some(allowed) if body.len() <= allowed => self.frame(body, now),
             Some(_) => self.close(Closing::ProtocolError),
             None => {}
-        }
-    }
-
-    /// Takes in the frames that have come, as long as the peer is listened to.
-    fn listen(&mut self, now: Instant) {
-        let mut incoming = std::mem::take(&mut self.incoming);
-        while self.held_until.is_none()
-            && let Some(allowed) = self.allowed()
-        {
-            match incoming.next_frame(allowed) {
-                Ok(Some(body)) => self.frame(body, now),
-                Ok(None) => break,
-                Err(_) => return self.close(Closing::ProtocolError),
-            }
-        }
-        self.incoming = incoming;
-    }
-
-    /// The peer gives a sign of life. Where something waits for them, it must be taken in time all the same.
-    fn heard(&mut self, now: Instant) {
-        (self.heard_at, self.pinged_at) = (now, None);
-        if !self.outgoing.waiting().is_empty() {
-            self.untaken_since.get_or_insert(now);
-        }
-    }
-
-    /// The peer has asked for something. Where that is more than their allowance, nothing more is taken from them until
-    /// they do not owe any more: what they say waits, in the end with them.
-    fn charge(&mut self, cost: u32, now: Instant) {
-        let State::Active(active) = &self.state else { return };
-        if cost == 0 {
-            return;
-        }
-        let wait = self.allowances.charge(active.login.person, cost, now).min(LONGEST_HOLD);
-        if !wait.is_zero() {
-            self.held_until = Some(now + wait);
         }
     }
 

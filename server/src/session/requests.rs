@@ -113,7 +113,7 @@ impl Session {
             return self.outputs.push_back(Output::Ask(Request::Submit(submission)));
         }
         if submission.would_overtake(active.limited) {
-            self.charge(1, now);
+            self.charge(rate::cost_of_refusing(&submission), now);
             let outcomes = vec![Outcome::OutOfTurn; recipients];
             return self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
         }
@@ -124,7 +124,7 @@ impl Session {
             }
             Err(wait) => {
                 active.limited = submission.counter;
-                self.charge(1, now);
+                self.charge(rate::cost_of_refusing(&submission), now);
                 let retry_after_ms = milliseconds(wait);
                 let outcomes = vec![Outcome::RateLimited { retry_after_ms }; recipients];
                 self.send(&ServerFrame::Outcomes { counter: submission.counter, outcomes });
