@@ -132,7 +132,7 @@ pub(crate) fn route_fault(error: &io::Error) -> Fault {
 }
 
 /// Shakes hands. With `pinned`, a server with another key is refused.
-pub(crate) async fn secure(stream: TcpStream, pinned: Option<Fingerprint>) -> Result<Connected, Fault> {
+pub async fn secure(stream: TcpStream, pinned: Option<Fingerprint>) -> Result<Connected, Fault> {
     let verifier = Arc::new(PinnedKey::new(pinned));
     let connector = TlsConnector::from(Arc::new(tls_config(verifier.clone()).map_err(|_| Fault::NotTls)?));
     let name = ServerName::try_from(SERVER_NAME).map_err(|_| Fault::NotTls)?;

@@ -133,17 +133,23 @@ impl Running {
 
     /// Bytes of memory that it holds, as the system counts them.
     pub fn memory(&self) -> u64 {
-        self.memory_under("VmRSS:")
+        self.bytes_of("VmRSS:")
     }
 
-    /// The most bytes of memory that it ever held.
+    /// The most that it has held since it started, or since [`Running::forget_peak`].
     pub fn peak_memory(&self) -> u64 {
-        self.memory_under("VmHWM:")
+        self.bytes_of("VmHWM:")
     }
 
-    fn memory_under(&self, heading: &str) -> u64 {
+    /// From here on, the peak is that of what follows (proc(5), `clear_refs`).
+    pub fn forget_peak(&self) {
+        const FORGET_PEAK: &str = "5";
+        fs::write(format!("/proc/{}/clear_refs", self.id()), FORGET_PEAK).expect("its peak can be forgotten");
+    }
+
+    fn bytes_of(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the system tells of it");
-        let line = status.lines().find_map(|line| line.strip_prefix(heading)).expect("a process has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process has memory");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes");
         kilobytes * 1024
     }

@@ -116,9 +116,14 @@ impl TestServer {
         self.running.as_ref().expect("the server runs").memory()
     }
 
-    /// The most bytes of memory that it ever held.
+    /// The most that it has held since it started, or since [`TestServer::forget_peak`].
     pub fn peak_memory(&self) -> u64 {
         self.running.as_ref().expect("the server runs").peak_memory()
+    }
+
+    /// From here on, the peak is that of what follows.
+    pub fn forget_peak(&self) {
+        self.running.as_ref().expect("the server runs").forget_peak();
     }
 
     pub fn data(&self) -> &Path {

@@ -14,6 +14,8 @@ enum Figure {
     /// The longest of all rounds counts.
     Longest(Duration),
     /// The most bytes of all rounds count.
+    MostBytes(u64),
+    /// The most of all rounds counts.
     Most(u64),
 }
 
@@ -29,7 +31,12 @@ impl Figures {
     }
 
     pub fn most_bytes(mut self, name: &'static str, bytes: u64) -> Figures {
-        self.0.push((name, Figure::Most(bytes)));
+        self.0.push((name, Figure::MostBytes(bytes)));
+        self
+    }
+
+    pub fn most(mut self, name: &'static str, count: u64) -> Figures {
+        self.0.push((name, Figure::Most(count)));
         self
     }
 
@@ -44,6 +51,7 @@ impl Figures {
                 (Figure::Count(a), Figure::Count(b)) => Figure::Count(a + b),
                 (Figure::Longest(a), Figure::Longest(b)) => Figure::Longest(a.max(b)),
                 (Figure::Most(a), Figure::Most(b)) => Figure::Most(a.max(b)),
+                (Figure::MostBytes(a), Figure::MostBytes(b)) => Figure::MostBytes(a.max(b)),
                 (_, other) => other,
             };
         }
@@ -55,8 +63,8 @@ impl fmt::Display for Figures {
         for (place, (name, figure)) in self.0.iter().enumerate() {
             to.write_str(if place > 0 { ", " } else { "" })?;
             match figure {
-                Figure::Count(count) => write!(to, "{name} {count}")?,
-                Figure::Most(bytes) => write!(to, "{name} {:.1} MB", *bytes as f64 / 1e6)?,
+                Figure::Count(count) | Figure::Most(count) => write!(to, "{name} {count}")?,
+                Figure::MostBytes(bytes) => write!(to, "{name} {:.1} MB", *bytes as f64 / 1e6)?,
                 Figure::Longest(time) => write!(to, "{name} {:.0} ms", time.as_secs_f64() * 1e3)?,
             }
         }
@@ -71,11 +79,11 @@ mod tests {
     #[test]
     fn rounds_add_up_and_the_worst_is_kept() {
         let round = |kills, slowest| {
-            let figures = Figures::default().count("kills", kills);
+            let figures = Figures::default().count("kills", kills).most("MiB", slowest);
             figures.longest("slowest start", Duration::from_millis(slowest)).most_bytes("memory", slowest * 100_000)
         };
         let mut all = round(50, 20);
         all.add(round(50, 15));
-        assert_eq!(all.to_string(), "kills 100, slowest start 20 ms, memory 2.0 MB");
+        assert_eq!(all.to_string(), "kills 100, MiB 20, slowest start 20 ms, memory 2.0 MB");
     }
 }

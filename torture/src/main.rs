@@ -5,6 +5,8 @@
 //! docs/RELIABILITY.md.
 
 mod bad_line;
+mod bystanders;
+mod caller;
 mod clock;
 mod disk;
 mod figures;
@@ -13,6 +15,7 @@ mod line;
 mod people;
 mod report;
 mod shim;
+mod stock;
 mod trials;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use ed25519_dalek::SigningKey;
 use malote_client::archive::{Sent, Shelf, State};
 use malote_client::{Client, Command, Event, Options, Profile, Reader, Status};
 use malote_common::{Address, Content, DeviceId, Entry, MessageId, Seq, Timestamp, codec};
@@ -16,6 +17,8 @@ use malote_tests::{TestServer, wait_for};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
+
+use crate::caller::{Who, source};
 
 /// How often we look whether everything has arrived: it means to look through all archives.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,7 +34,7 @@ pub struct Person {
     is_online: bool,
     /// Who is connected, as the server said last.
     sees: BTreeSet<String>,
-    key: [u8; 32],
+    key: SigningKey,
     device: DeviceId,
     /// Everything that was written, in order: to whom, and what.
     written: Vec<(Vec<String>, String)>,
@@ -111,6 +114,37 @@ impl People {
             self.people[author].write(&to, padding);
         }
         self.people[author].listen();
+    }
+
+    /// Somebody writes so many messages to somebody else.
+    pub fn write_to(&mut self, author: usize, recipient: usize, count: usize) {
+        let to = self.people[recipient].name.clone();
+        (0..count).for_each(|_| self.people[author].write(&[&to], 0));
+    }
+
+    /// Somebody opens all that they have.
+    pub fn open_everything(&self, reader: usize) {
+        let person = &self.people[reader];
+        for letter in person.reader.letters(Shelf::Inbox).expect("an archive") {
+            person.command(Command::Open { row: letter.row, mailbox: letter.mailbox, seq: letter.seq });
+        }
+    }
+
+    /// Waits until somebody knows of all that they wrote that it was read.
+    pub fn wait_until_all_is_read(&self, author: usize) {
+        let is_read = |sent: &Sent| sent.recipients.iter().all(|to| matches!(to.state, State::Read { .. }));
+        wait_for("everything's being read", || self.people[author].sent().iter().all(is_read).then_some(()));
+    }
+
+    /// Somebody, at another computer and with no client of ours.
+    pub fn as_caller(&self, person: usize, plan: &mut StdRng) -> Who {
+        Who { key: self.people[person].key.clone(), ..Who::new(source(0), plan) }
+    }
+
+    /// How many submissions somebody has made, by a store whose server has ended: each has a number.
+    pub fn attempts(&self, author: usize, path: &Path) -> u64 {
+        let mut store = SqliteStore::open(path).expect("a sound store");
+        self.people[author].mailbox(&mut store).expect("a sound store").0.last_counter
     }
 
     /// Everybody tries at once to reach the server again.
@@ -225,7 +259,7 @@ impl People {
 
 impl Person {
     fn start(profile: Profile, address: &str) -> Person {
-        let (key, device) = (profile.key.verifying_key().to_bytes(), profile.device);
+        let (key, device) = (profile.key.clone(), profile.device);
         let (client, events, reader) = connect(profile, address);
         let name = wait_for("the server's greeting", || match events.try_recv() {
             Ok(Event::Status(Status::Online { name, .. })) => Some(name.to_string()),
@@ -301,7 +335,7 @@ impl Person {
 
     /// This person's mailbox in a store: who they are there, and the entries with their numbers.
     fn mailbox(&self, store: &mut SqliteStore) -> Result<(Login, Entries), StoreError> {
-        let login = Operation::Login { key: self.key, device: self.device };
+        let login = Operation::Login { key: self.key.verifying_key().to_bytes(), device: self.device };
         let answer = store.commit(&[login], Timestamp(0))?.answers.pop();
         let Some(Answer::LoggedIn(login)) = answer else { panic!("{answer:?}") };
         let runs = store.entries(login.mailbox, 0, usize::MAX)?;

@@ -5,8 +5,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::Trial;
-use crate::figures::Figures;
 use crate::bad_line::{BadLine, Tally};
+use crate::figures::Figures;
 use crate::people::People;
 
 pub const BAD_NETWORK: Trial = Trial {

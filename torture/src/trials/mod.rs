@@ -4,13 +4,17 @@ mod cables;
 mod clocks;
 mod damage;
 mod failing;
+mod floods;
 mod full;
 mod hostile;
 mod impostors;
 mod kills;
 mod lines;
+mod loris;
+mod patience;
 mod power;
 mod restore;
+mod stalled;
 mod theft;
 
 use rand::rngs::StdRng;
@@ -49,4 +53,17 @@ pub const ALL: &[&Trial] = &[
     &lines::BAD_NETWORK,
     &clocks::CLOCKS,
     &hostile::FRAMES,
+    &stalled::STALLED,
+    &floods::MESSAGES,
+    &floods::LONG,
+    &patience::PATIENCE,
+    &floods::ROOMS,
+    &floods::NAMES,
+    &floods::LISTS,
+    &floods::READS,
+    &floods::ACKNOWLEDGEMENTS,
+    &floods::INQUIRIES,
+    &floods::CONNECTIONS,
+    &floods::LOGINS,
+    &loris::LORIS,
 ];
