@@ -32,7 +32,7 @@ pub fn cost(submission: &Submission) -> u32 {
     costs.fold(0, u32::saturating_add).max(1).saturating_mul(cost_of_refusing(submission))
 }
 
-/// What it takes from the allowance for asking where it is refused: it was read all the same.
+/// What it takes from the allowance for asking where it is refused, or asks what became of another: it was read all the same.
 pub fn cost_of_refusing(submission: &Submission) -> u32 {
     u32::try_from(submission.message.content.len() / MESSAGE_BYTES).unwrap_or(u32::MAX).saturating_add(1)
 }
@@ -43,7 +43,8 @@ const PAGE_COST: u32 = 10;
 /// What a frame takes from the allowance for asking, beside what it may take from that for posting.
 pub fn cost_of_asking(frame: &ClientFrame) -> u32 {
     match frame {
-        ClientFrame::Submit(submission) if !submission.is_inquiry() => 0,
+        ClientFrame::Submit(submission) if submission.is_inquiry() => cost_of_refusing(submission),
+        ClientFrame::Submit(_) => 0,
         // Each of them may be an entry in its author's mailbox.
         ClientFrame::Read { seqs, .. } => u32::try_from(seqs.len()).unwrap_or(u32::MAX).max(1),
         ClientFrame::Resume { .. }

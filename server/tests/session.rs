@@ -340,6 +340,31 @@ fn whoever_asks_too_much_is_not_listened_to_for_a_while_and_loses_nothing() {
 }
 
 #[test]
+fn what_is_no_frame_counts_as_well() {
+    let mut table = Table::logged_in();
+    (0..ASKED_AT_ONCE / 2).for_each(|_| table.session.receive_nothing(table.now));
+    assert!(table.session.accepts_input());
+    (0..ASKED_AT_ONCE / 2).for_each(|_| table.session.receive_nothing(table.now));
+    assert!(!table.session.accepts_input());
+}
+
+#[test]
+fn what_is_refused_counts_by_its_length() {
+    let mut table = Table::with_rate(Rate { burst: 1, per_second: 1 }).log_in();
+    let mut long = submission(1, 1);
+    long.message.content = vec![0; limits::CONTENT_BYTES];
+    for counter in 1.. {
+        table.say(&ClientFrame::Submit(Submission { counter, since: counter, ..long.clone() }));
+        table.read();
+        if !table.session.accepts_input() {
+            // 65 for each, and one of them was taken.
+            assert_eq!(counter, 2 + (ASKED_AT_ONCE - 10) / 65);
+            return;
+        }
+    }
+}
+
+#[test]
 fn marks_of_reading_count_one_by_one() {
     let mut table = Table::logged_in();
     for first in (1..).step_by(limits::READ_PER_FRAME).take(8) {

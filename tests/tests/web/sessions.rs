@@ -165,7 +165,12 @@ const MANY: usize = 300;
 
 #[test]
 fn a_slow_browser_costs_little_and_loses_nothing() {
-    let server = TestServer::start_with_web();
+    // One person writes more here than anybody may elsewhere.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("malote.toml");
+    std::fs::write(&config, "[rate]\nburst = 4_000_000_000\nper-second = 4_000_000_000\n").unwrap();
+    let options = ["--web", "127.0.0.1:0", "--config", config.to_str().unwrap()];
+    let server = TestServer::start_as("127.0.0.1:0".parse().unwrap(), &options);
     let mut slow = Browser::log_in(&server);
     let body = |number: usize| format!("{number} {}", "x".repeat(LARGE));
     slow.resume(0);

@@ -20,15 +20,17 @@ pub const PATIENCE: Trial = Trial {
     run: patience,
 };
 
-/// What one person may post here, so that the limit is met soon: at once, and each second.
-const BURST: u64 = 200;
-const PER_SECOND: u64 = 400;
+/// What one person may post here, at once and each second: less than what a client has under way, and than a slow computer
+/// sends, so that the limit is met in any case.
+const BURST: u64 = 50;
+const PER_SECOND: u64 = 60;
 
 /// What one person has to say.
-const MESSAGES: usize = 1_000;
+const MESSAGES: usize = 250;
 
-/// Whoever waits as told tries little more often than there are messages.
-const ATTEMPTS_EACH: u64 = 2;
+/// Whoever waits as told has what is under way refused once for each second's worth that passes. Whoever came back for each
+/// single message would have it refused each time.
+const ATTEMPTS_EACH: u64 = 4;
 
 /// Frames with as many marks of reading as fit, by which a person uses up what they may ask: a little more than that.
 const MARKS: usize = 9;

@@ -1,5 +1,6 @@
 //! Readers who stop reading: they cost little, keep nobody waiting, are cut off in the end and lose nothing.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use malote_common::frame::{ClientFrame, ServerFrame};
 use malote_common::{Entry, limits};
 use malote_server::session::CLOSING_TIME;
+use malote_tests::wait_for;
 use rand::rngs::StdRng;
 use tokio::time::timeout;
 
@@ -43,12 +45,18 @@ const SLACK: u32 = 5;
 /// … where it is longer than this: below it, all times are equally short.
 const SHORT: Duration = Duration::from_millis(20);
 
+/// The address of this computer from which the reader comes.
+const READER: usize = 1;
+
+/// What waits in the system has not changed for so long where it is full.
+const STILL: Duration = Duration::from_millis(150);
+
 /// Whoever does not read is cut off so soon.
 const CUT_OFF: Duration = limits::DEAD_AFTER.saturating_add(CLOSING_TIME);
 const CUT_OFF_SLACK: Duration = Duration::from_secs(10);
 
 fn stalled(plan: &mut StdRng) -> Figures {
-    let who = Who::new(source(1), plan);
+    let who = Who::new(source(READER), plan);
     let everywhere: Vec<Who> = (0..READERS).map(|_| who.elsewhere(plan)).collect();
     let server = stock::with_mail(&who, MESSAGES, 0, &[], plan);
     let address = server.address();
@@ -99,7 +107,8 @@ fn watched() -> Range<Instant> {
     begun..Instant::now()
 }
 
-/// They ask for all that waits, and take nothing of it.
+/// They ask for all that waits, and take nothing of it. Until the system takes no more of it for them either, the server
+/// serves them like anybody else.
 async fn stop_reading(server: SocketAddr, everywhere: &[Who]) -> Vec<Caller> {
     let mut callers = Vec::new();
     for who in everywhere {
@@ -107,7 +116,32 @@ async fn stop_reading(server: SocketAddr, everywhere: &[Who]) -> Vec<Caller> {
         caller.resume().await.expect("a connection");
         callers.push(caller);
     }
+    let (mut waiting, mut since) = (0, Instant::now());
+    wait_for("the end of what the system takes", || {
+        let now = waiting_bytes(READER);
+        if now != waiting {
+            (waiting, since) = (now, Instant::now());
+        }
+        (waiting > 0 && since.elapsed() > STILL).then_some(())
+    });
     callers
+}
+
+/// Bytes that the system holds for connections from this address, which were sent and not taken (proc(5), `net/tcp`).
+fn waiting_bytes(address: usize) -> u64 {
+    let address = format!("{:08X}:", u32::from_le_bytes(source(address).octets()));
+    let connections = fs::read_to_string("/proc/net/tcp").expect("the system tells of connections");
+    let waiting = connections.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, remote, queues) = (fields.next()?, fields.next()?, fields.nth(1)?);
+        let (sent, received) = queues.split_once(':')?;
+        match (local.starts_with(&address), remote.starts_with(&address)) {
+            (true, _) => u64::from_str_radix(received, 16).ok(),
+            (_, true) => u64::from_str_radix(sent, 16).ok(),
+            _ => None,
+        }
+    });
+    waiting.sum()
 }
 
 /// Reads all that waits, which must be all that there ever was, once and in order.
