@@ -84,7 +84,7 @@ pub const LOGINS: Trial = Trial {
 };
 
 /// How long a flood lasts. It uses up what is allowed at once within that time.
-const TIME: Duration = Duration::from_millis(1_100);
+const TIME: Duration = Duration::from_secs(1);
 
 /// The same for logins, of which fewer can be made in that time.
 const TIME_OF_LOGINS: Duration = Duration::from_secs(3);

@@ -37,7 +37,7 @@ const MEMORY: u64 = 256 * 1024;
 const SLICE: Duration = Duration::from_millis(600);
 
 /// … and how often.
-const SLICES: usize = 3;
+const SLICES: usize = 2;
 
 /// The others' messages take at most twice as long; so much longer still is not for want of a fast computer …
 const SLACK: u32 = 5;
