@@ -232,8 +232,9 @@ impl Driver {
             Output::Reload => {
                 *line = Line::default();
                 let problem = match new_engine(&self.profile, &self.archive, &self.options) {
-                    Ok(engine) => {
-                        self.engine = engine;
+                    Ok(mut engine) => {
+                        std::mem::swap(&mut self.engine, &mut engine);
+                        self.engine.inherit(engine);
                         Problem::Lost
                     }
                     Err(error) => Problem::Disk(error),

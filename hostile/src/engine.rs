@@ -376,7 +376,10 @@ impl Client {
                 Output::Disconnect => self.is_connected = false,
                 Output::Reload => {
                     self.is_connected = false;
-                    self.begin_anew();
+                    self.lives = self.lives.wrapping_add(1);
+                    let next = engine(&self.archive, self.now, self.lives);
+                    let last = std::mem::replace(&mut self.engine, next);
+                    self.engine.inherit(last);
                 }
                 Output::Keep(change) => self.keep(change),
                 Output::Tell(_) => {}

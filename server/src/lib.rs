@@ -45,6 +45,7 @@ use crate::store::{StoreError, sqlite::SqliteStore};
 use crate::web::Web;
 
 const STORE: &str = "store.db";
+const MARK: &str = "store.db-mark";
 const LOCK: &str = "lock";
 
 /// A server that has its address and its store, and serves once it is run.
@@ -100,11 +101,7 @@ impl Server {
             return Err(StartError::Plaintext { address: config.listen });
         }
         let lock = lock_directory(&config.data)?;
-        let path = config.data.clone();
-        let identity = Identity::open(&config.data).map_err(|error| match error {
-            IdentityError::Io(error) => StartError::DataUnwritable { path, error },
-            IdentityError::Unusable(reason) => StartError::Key { path, reason },
-        })?;
+        let identity = identity_of(&config.data)?;
         let store = SqliteStore::open(&config.data.join(STORE))
             .map_err(|error| StartError::Store { path: config.data.clone(), reason: error.to_string() })?;
         let (listener, address) = listen("--listen", config.listen).await?;
@@ -171,6 +168,19 @@ impl Server {
             _ => Err(RunError::Io(io::Error::other("the post office's thread panicked"))),
         }
     }
+}
+
+/// The server's key; a new one where there is no server yet.
+fn identity_of(data: &Path) -> Result<Identity, StartError> {
+    let path = data.to_owned();
+    // Where there is a store, or was, there was a key that everybody knows: another one in its place would be an attack to them.
+    let is_old = [STORE, MARK].iter().any(|name| data.join(name).exists());
+    let identity = if is_old { Identity::read(data) } else { Identity::open(data) };
+    identity.map_err(|error| match error {
+        IdentityError::Io(error) if is_old => StartError::Key { path, reason: error.to_string() },
+        IdentityError::Io(error) => StartError::DataUnwritable { path, error },
+        IdentityError::Unusable(reason) => StartError::Key { path, reason },
+    })
 }
 
 async fn listen(option: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

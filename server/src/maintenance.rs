@@ -1,5 +1,6 @@
 //! Looking after a data directory: `malote-server check`, `backup` and `restore`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -8,7 +9,7 @@ use std::path::Path;
 use crate::identity::{self, Identity, IdentityError};
 use crate::store::StoreError;
 use crate::store::sqlite::{self, Inspection};
-use crate::{STORE, StartError, lock_directory};
+use crate::{LOCK, STORE, StartError, lock_directory};
 
 /// Reads everything in a data directory, also while a server uses it.
 pub fn check(data: &Path) -> Result<Inspection, StartError> {
@@ -30,22 +31,26 @@ pub fn back_up(data: &Path, to: &Path) -> Result<Inspection, StartError> {
 /// send again what they know to be missing.
 pub fn restore(from: &Path, data: &Path) -> Result<Inspection, StartError> {
     has_identity(from)?;
+    // Nobody is to write to it while it is copied; a copy has no lock, and needs none.
+    let _source = if from.join(LOCK).exists() { Some(lock_directory(from)?) } else { None };
     let _lock = lock_directory(data)?;
-    if data.join(STORE).exists() || identity::FILES.iter().any(|name| data.join(name).exists()) {
+    if files_in(data)?.iter().any(|name| name != LOCK) {
         return Err(StartError::DataPresent { path: data.to_owned() });
     }
+    let is_of_one_moment = sqlite::check_log(&from.join(STORE)).is_ok();
     let log = format!("{STORE}-wal");
     let brought_back = copy(from, data, STORE)
         .and_then(|()| if from.join(&log).exists() { copy(from, data, &log) } else { Ok(()) })
         .map_err(unwritable(data))
-        .and_then(|()| sqlite::bring_back(&data.join(STORE)).map_err(refused(from)))
+        .and_then(|()| sqlite::bring_back(&data.join(STORE), is_of_one_moment).map_err(refused(from)))
         .and_then(|inspection| {
             // The certificate comes last, as when a server is new: without it there is none.
             identity::FILES.iter().try_for_each(|name| copy(from, data, name)).map_err(unwritable(data))?;
             Ok(inspection)
         });
     if brought_back.is_err() {
-        for name in identity::FILES.iter().copied().chain([STORE, &log]) {
+        // All of it came from here.
+        for name in files_in(data)?.iter().filter(|name| *name != LOCK) {
             let _ = fs::remove_file(data.join(name));
         }
     }
@@ -63,10 +68,15 @@ fn has_identity(directory: &Path) -> Result<(), StartError> {
 
 fn make_empty(directory: &Path) -> Result<(), StartError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unwritable(directory))?;
-    match fs::read_dir(directory).map_err(unwritable(directory))?.next() {
-        None => Ok(()),
-        Some(_) => Err(StartError::DataPresent { path: directory.to_owned() }),
+    match files_in(directory)?.is_empty() {
+        true => Ok(()),
+        false => Err(StartError::DataPresent { path: directory.to_owned() }),
     }
+}
+
+fn files_in(directory: &Path) -> Result<Vec<OsString>, StartError> {
+    let entries = fs::read_dir(directory).map_err(unwritable(directory))?;
+    entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>().map_err(unwritable(directory))
 }
 
 /// Copies a file for nobody else to read, and waits for the disk.
@@ -135,7 +145,7 @@ mod tests {
             assert_ne!(before.epoch, after.epoch);
             assert_ne!(before.rooms[0].epoch, after.rooms[0].epoch);
         }
-        assert!(after[2].person.0 >= 1_000 && after[2].mailbox.0 >= 1_000_000, "{:?}", after[2]);
+        assert!(after[2].person.0 >= 10_000 && after[2].mailbox.0 >= 1_000_000, "{:?}", after[2]);
     }
 
     #[test]

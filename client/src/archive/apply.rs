@@ -24,6 +24,12 @@ impl Batch<'_> {
     fn carry_out(&mut self, change: &Change) -> rusqlite::Result<()> {
         match change {
             Change::Welcomed { name, number: own, mailbox, epoch, rooms } => {
+                // To a server that was brought back from a backup we may be somebody new: what was ours is ours still.
+                self.run(
+                    "UPDATE OR IGNORE received SET mailbox = ?1 WHERE server = ?2 AND place = 0
+                     AND EXISTS (SELECT 1 FROM server WHERE id = ?2 AND mailbox <> ?1)",
+                    params![number(mailbox.0), self.server],
+                )?;
                 self.run(
                     "UPDATE server SET last_seq = iif(epoch = ?4, last_seq, 0), name = ?1, number = ?2, mailbox = ?3, epoch = ?4
                      WHERE id = ?5",
@@ -51,7 +57,8 @@ impl Batch<'_> {
             Change::Received { mailbox, seq, entry } => self.received(*mailbox, *seq, entry),
             Change::Opened { row } => self.opened(*row),
             Change::Told { seqs } => seqs.iter().try_for_each(|seq| {
-                let told = "UPDATE received SET read = 2 WHERE server = ? AND seq = ? AND place = 0 AND read = 1";
+                let told =
+                    "UPDATE received SET read = 2 WHERE server = ? AND seq = ? AND seq > 0 AND place = 0 AND read = 1";
                 self.run(told, params![self.server, number(*seq)]).map(drop)
             }),
             Change::Cleared { clearing, room } => {

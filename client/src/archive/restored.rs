@@ -1,7 +1,9 @@
 //! What to do when the server was brought back from a backup.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
+use malote_common::Timestamp;
 use rusqlite::params;
 
 use super::News;
@@ -24,14 +26,16 @@ impl Batch<'_> {
             again.entry(sent).or_default().insert(position);
         }
         drop(statement);
+        // It is tried for as long as any other from now on.
+        let now = Timestamp::from_system(SystemTime::now()).0;
         for (sent, mut targets) in again {
             let sql = "SELECT targets FROM outbox WHERE sent = ?";
             let open: Option<Vec<u8>> =
                 self.tx.prepare_cached(sql)?.query_map([sent], |row| row.get(0))?.next().transpose()?;
             targets.extend(open.into_iter().flatten());
             self.run(
-                "INSERT OR REPLACE INTO outbox (sent, targets, not_before) VALUES (?, ?, 0)",
-                params![sent, targets.into_iter().collect::<Vec<u8>>()],
+                "INSERT OR REPLACE INTO outbox (sent, targets, not_before, noted_at) VALUES (?, ?, 0, ?)",
+                params![sent, targets.into_iter().collect::<Vec<u8>>(), now],
             )?;
         }
         self.run(&format!("UPDATE recipient SET state = 0, reason = NULL WHERE state = 1 AND {UNKNOWN}"), known)?;

@@ -51,6 +51,8 @@ pub struct Engine {
     pages: Pages,
     /// The rooms whose members the user wants to know.
     listed_rooms: BTreeSet<MailboxId>,
+    /// Nothing is posted before all wishes are answered: they are what makes recipients of it.
+    wishes_come_first: bool,
 }
 
 /// How far a connection has come.
@@ -105,7 +107,15 @@ impl Engine {
             wishes: Wishes::default(),
             pages: Pages::default(),
             listed_rooms: BTreeSet::new(),
+            wishes_come_first: false,
         }
+    }
+
+    /// Takes over what another engine of the same person knows and the disk does not.
+    pub fn inherit(&mut self, other: Engine) {
+        self.wishes = other.wishes;
+        self.listed_rooms = other.listed_rooms;
+        self.wishes_come_first = other.wishes_come_first;
     }
 
     /// The next thing to do, in order.
@@ -181,7 +191,7 @@ impl Engine {
                 self.keep(Change::Opened { row });
                 // What is read in a room is nobody's affair.
                 let is_mail = self.saved.resume.is_some_and(|(own, ..)| own == mailbox);
-                if is_mail && self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
+                if is_mail && seq > 0 && self.saved.tell_read && !self.saved.to_tell.contains(&seq) {
                     self.saved.to_tell.push(seq);
                     self.tell_read();
                 }
@@ -325,6 +335,8 @@ impl Engine {
             (frame, Link::Up { .. }) => {
                 if self.room_frame(frame).is_some() {
                     self.give_up(Problem::NotMalote, now);
+                } else if self.wishes_come_first {
+                    self.flush(now);
                 }
             }
             _ => self.give_up(Problem::NotMalote, now),
@@ -337,6 +349,7 @@ impl Engine {
         self.link = Link::Up { heard_at: now.instant, pinged: false };
         if self.saved.resume.is_some_and(|(_, known, _)| known != epoch) {
             // It was brought back from a backup. What that changes is the archive's affair; we go on from there.
+            self.wish_back(&name, &rooms);
             self.keep(Change::ServerRestored { last_counter });
             self.keep(Change::Welcomed { name, number, mailbox, epoch, rooms });
             self.outputs.push_back(Output::Reload);
@@ -393,6 +406,10 @@ impl Engine {
             self.keep(change);
         }
         if !matches!(self.link, Link::Up { .. }) {
+            return;
+        }
+        self.wishes_come_first &= !self.wishes.are_answered();
+        if self.wishes_come_first {
             return;
         }
         let submissions: Vec<_> = std::iter::from_fn(|| self.outbox.attempt(now)).collect();

@@ -41,6 +41,10 @@ impl Wishes {
         Some(next)
     }
 
+    pub fn are_answered(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The server has answered. What it says may as well come from another device of ours.
     pub fn answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) {
         if let Some(index) = self.open.iter().take(self.asked).position(answers) {
@@ -62,6 +66,20 @@ impl Engine {
     pub(super) fn wish(&mut self, wish: ClientFrame) {
         self.wishes.add(wish);
         self.ask_wishes();
+    }
+
+    /// The server was brought back from a backup: we want to be in the rooms again that it has forgotten, and to be called as
+    /// before.
+    pub(super) fn wish_back(&mut self, name: &Name, rooms: &[Membership]) {
+        let is_known = |room: &SavedRoom| rooms.iter().any(|known| known.room.folded() == room.name.folded());
+        let forgotten = self.saved.rooms.values().filter(|room| room.member && !is_known(room));
+        let mut wishes: Vec<ClientFrame> =
+            forgotten.map(|room| ClientFrame::Enter { room: room.name.clone(), create: true }).collect();
+        if let Some(chosen) = self.saved.name.clone().filter(|own| own != name && own.given_number().is_none()) {
+            wishes.push(ClientFrame::TakeName { name: Some(chosen) });
+        }
+        self.wishes_come_first = !wishes.is_empty();
+        wishes.into_iter().for_each(|wish| self.wishes.add(wish));
     }
 
     pub(super) fn ask_wishes(&mut self) {

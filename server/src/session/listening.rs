@@ -49,7 +49,7 @@ impl Session {
         }
         let wait = self.allowances.charge(active.login.person, cost, now).min(LONGEST_HOLD);
         if !wait.is_zero() {
-            self.held_until = Some(now + wait);
+            self.held_until = now.checked_add(wait);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::authors::Author;
 use super::damage::Found;
 use super::runs::Fresh;
 use super::span::Span;
-use super::{number, stored_name, unexpected};
+use super::{number, stored_name, sum, unexpected};
 
 /// A mailbox's columns, and whether they are what was written.
 macro_rules! mailbox_columns {
@@ -166,13 +166,17 @@ impl<'a> Batch<'a> {
             return Ok(*at);
         }
         let mut statement = self.tx.prepare_cached(
-            "SELECT device.id, person.name, last_counter, refused, answers
+            "SELECT device.id, person.name, last_counter, refused, answers,
+                 device.sum = row_sum(device.id, device.person, device.device, last_counter, refused, answers)
              FROM device JOIN person ON person.number = device.person WHERE device.person = ? AND device.device = ?",
         )?;
-        let (row, name, last_counter, refused, kept): (i64, String, i64, i64, Vec<u8>) = statement
+        let (row, name, last_counter, refused, kept, is_whole): (i64, String, i64, i64, Vec<u8>, bool) = statement
             .query_row(params![number(person.0), &device.0[..]], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
             })?;
+        if !is_whole {
+            return Err(sum::changed("device"));
+        }
         let found = Device {
             row,
             from: stored_name(&name)?,

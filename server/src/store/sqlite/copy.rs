@@ -14,12 +14,14 @@ use super::super::StoreError;
 use super::damage::Found;
 use super::{mark, opening, reading, runs};
 
+pub use mark::check as check_log;
+
 /// How long a copy waits before it tries again, where the server is just beginning its log anew.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// People and mailboxes that there may be since a backup was made. Newcomers get other numbers after a restore, or mail for
-/// some would reach others.
-const UNKNOWN_PEOPLE: i64 = 1_000;
+/// People and mailboxes that there may be since a backup was made, at most. Newcomers get other numbers after a restore, or mail
+/// for some would reach others; by chance, since the same backup may be brought back twice.
+const UNKNOWN_PEOPLE: i64 = 10_000;
 const UNKNOWN_MAILBOXES: i64 = 1_000_000;
 
 /// What is in a store.
@@ -50,17 +52,25 @@ pub fn back_up(path: &Path, to: &Path) -> Result<Inspection, StoreError> {
     opening::make_private(to).map_err(failed)?;
     let copied = copy(&source, to).and_then(|()| finish(existing(to)?, to, |_| Ok(())));
     if copied.is_err() {
-        let _ = fs::remove_file(to);
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(opening::beside(to, suffix));
+        }
     }
     copied
 }
 
 /// Begins a new life of a store that was brought back from a copy: all its mailboxes get new epochs, so that everybody's
 /// program notices and sends again what the copy does not have.
-pub fn bring_back(path: &Path) -> Result<Inspection, StoreError> {
+///
+/// Of a copy that `is_of_one_moment` is not true of, such as one whose log was damaged, nobody can tell what it has: it forgets
+/// what was posted by whom, so that everything comes again that may not have arrived.
+pub fn bring_back(path: &Path, is_of_one_moment: bool) -> Result<Inspection, StoreError> {
     finish(existing(path)?, path, |connection| {
         let tx = connection.transaction()?;
         tx.execute("UPDATE mailbox SET epoch = randomblob(16)", [])?;
+        if !is_of_one_moment {
+            tx.execute("UPDATE device SET last_counter = 0, refused = 0, answers = x''", [])?;
+        }
         let given = "SELECT coalesce(max(person), 0), coalesce(max(mailbox), 0) FROM given";
         let (people, mailboxes): (i64, i64) = tx.query_row(given, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let highest =
@@ -68,11 +78,8 @@ pub fn bring_back(path: &Path) -> Result<Inspection, StoreError> {
         let (person, mailbox): (i64, i64) = tx.query_row(highest, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         tx.execute("DELETE FROM given", [])?;
         tx.execute(
-            "INSERT INTO given (person, mailbox) VALUES (?, ?)",
-            [
-                people.max(person).saturating_add(UNKNOWN_PEOPLE),
-                mailboxes.max(mailbox).saturating_add(UNKNOWN_MAILBOXES),
-            ],
+            "INSERT INTO given (person, mailbox) VALUES (?1 + ?2 + abs(random() % ?2), ?3 + ?4 + abs(random() % ?4))",
+            [people.max(person), UNKNOWN_PEOPLE, mailboxes.max(mailbox), UNKNOWN_MAILBOXES],
         )?;
         Ok(tx.commit()?)
     })

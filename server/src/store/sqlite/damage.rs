@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use malote_common::{MailboxId, Receipt};
+use malote_common::{MailboxId, Receipt, Seq};
 use rusqlite::params;
 use tracing::warn;
 
@@ -33,6 +33,13 @@ impl Found {
         self.runs().iter().copied().collect()
     }
 
+    /// Those of a mailbox that reach into these entries.
+    pub fn among(&self, mailbox: MailboxId, first: Seq, last: Seq) -> Vec<Stored> {
+        let runs = self.runs();
+        let of_mailbox = runs.iter().filter(|(owner, _)| *owner == mailbox).map(|(_, run)| *run);
+        of_mailbox.filter(|run| run.first <= last && run.last >= first).collect()
+    }
+
     pub fn remove(&self, done: &[(MailboxId, Stored)]) {
         self.runs().retain(|run| !done.contains(run));
     }
@@ -43,33 +50,38 @@ impl Found {
 }
 
 impl Batch<'_> {
-    /// Sets runs aside as they were found, and puts in their place what is left of them. The authors of messages that are lost
-    /// and did not reach their recipients get receipts. Returns what was appended.
+    /// Sets runs aside as they were found. Returns what was appended.
     pub fn set_aside(mut self, found: &[(MailboxId, Stored)]) -> Result<Vec<Run>, StoreError> {
-        for (mailbox, run) in found {
-            let mended = runs::mend(&self.tx, *mailbox, run)?;
-            if mended.is_intact {
-                continue;
-            }
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO damaged (found_at, mailbox, first, last, authors, checks, entries)
-                     SELECT ?, ?, ?, ?, CAST(authors AS BLOB), CAST(checks AS BLOB), CAST(entries AS BLOB)
-                     FROM run WHERE id = ?",
-                )?
-                .execute(params![self.now.0, number(mailbox.0), number(run.first), number(run.last), run.id])?;
-            runs::replace(&self.tx, *mailbox, run, &mended)?;
-            let lost = mended.damaged.len();
-            warn!(mailbox = mailbox.0, first = run.first, last = run.last, lost, "entries were damaged on the disk");
-            let at = self.mailbox(*mailbox)?;
-            let delivered = self.mailboxes[at].delivered;
-            for (seq, author) in mended.damaged.into_iter().filter(|(seq, _)| *seq > delivered) {
-                if let Some(person) = author.person() {
-                    self.append_receipt(person, Receipt::Damaged { mailbox: *mailbox, seq, at: self.now })?;
-                }
+        found.iter().try_for_each(|(mailbox, run)| self.set_aside_run(*mailbox, run))?;
+        Ok(self.commit()?.appended)
+    }
+
+    /// Sets a run aside as it was found, and puts in its place what is left of it. The authors of messages that are lost and did
+    /// not reach their recipients get receipts.
+    pub fn set_aside_run(&mut self, mailbox: MailboxId, run: &Stored) -> Result<(), StoreError> {
+        let mended = runs::mend(&self.tx, mailbox, run)?;
+        if mended.is_intact {
+            return Ok(());
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO damaged (found_at, mailbox, first, last, authors, checks, entries)
+                 SELECT ?, ?, ?, ?, CAST(coalesce(authors, x'') AS BLOB), CAST(coalesce(checks, x'') AS BLOB),
+                     CAST(coalesce(entries, x'') AS BLOB)
+                 FROM run WHERE id = ?",
+            )?
+            .execute(params![self.now.0, number(mailbox.0), number(run.first), number(run.last), run.id])?;
+        runs::replace(&self.tx, mailbox, run, &mended)?;
+        let lost = mended.damaged.len();
+        warn!(mailbox = mailbox.0, first = run.first, last = run.last, lost, "entries were damaged on the disk");
+        let at = self.mailbox(mailbox)?;
+        let delivered = self.mailboxes[at].delivered;
+        for (seq, author) in mended.damaged.into_iter().filter(|(seq, _)| *seq > delivered) {
+            if let Some(person) = author.person() {
+                self.append_receipt(person, Receipt::Damaged { mailbox, seq, at: self.now })?;
             }
         }
-        Ok(self.commit()?.appended)
+        Ok(())
     }
 }
 

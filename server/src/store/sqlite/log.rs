@@ -75,10 +75,15 @@ impl Log {
         self.copier.check()
     }
 
-    /// Ends the thread, and tells whether copying has failed; if not, the log is not needed any more once all of it is copied.
-    pub fn end(self) -> Result<(), StoreError> {
+    /// Ends the thread, and copies the rest on this connection. Tells whether all of the log is in the file, which then does
+    /// without it.
+    pub fn end(self, connection: &Connection) -> Result<bool, StoreError> {
         self.copier.end()?;
-        self.mark.clear()
+        let is_copied = unless_full(checkpoint(connection, COPY))?.is_some_and(|length| length.rest() == 0);
+        if is_copied {
+            self.mark.clear()?;
+        }
+        Ok(is_copied)
     }
 
     /// Looks after the log; to be called after each commit, on its connection.

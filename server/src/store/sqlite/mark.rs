@@ -48,10 +48,24 @@ struct Synced {
     frames: u32,
 }
 
-/// Fails where something is missing that was synced. Nothing is written; SQLite must not have opened the store yet, for what it
-/// does not understand it removes.
+/// Fails where something is missing that was synced. Nothing is written; where nobody uses the store, SQLite must not have opened
+/// it yet, for what it does not understand it removes.
 pub fn check(store: &Path) -> Result<(), StoreError> {
-    let Some(mark) = read(&beside(store, "-mark")).map_err(failed)? else { return Ok(()) };
+    let path = beside(store, "-mark");
+    let mut mark = read(&path).map_err(failed)?;
+    loop {
+        let checked = compare(store, mark);
+        let now = read(&path).map_err(failed)?;
+        // The server that uses it may have begun the log anew meanwhile, or ended.
+        if checked.is_ok() || now == mark {
+            return checked;
+        }
+        mark = now;
+    }
+}
+
+fn compare(store: &Path, mark: Option<Option<Synced>>) -> Result<(), StoreError> {
+    let Some(mark) = mark else { return Ok(()) };
     if fs::metadata(store).map_or(0, |metadata| metadata.len()) == 0 {
         return Err(StoreError::Failed("there was a store here, and it is gone".to_owned()));
     }

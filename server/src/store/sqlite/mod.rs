@@ -33,7 +33,7 @@ mod runs;
 mod span;
 mod sum;
 
-pub use copy::{Inspection, back_up, bring_back, inspect};
+pub use copy::{Inspection, back_up, bring_back, check_log, inspect};
 
 /// KiB of the file that are kept in memory: the tables of those who are here now. What is read once, as a backlog is, soon
 /// makes room for others.
@@ -144,7 +144,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         let is_read = self.reading.take().is_none_or(|reading| reading.end().is_ok());
         let log = self.log.take().filter(|_| self.is_sound && is_read);
-        if log.is_some_and(|log| log.end().is_ok()) {
+        if log.is_some_and(|log| log.end(&self.connection).unwrap_or(false)) {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }

@@ -71,12 +71,17 @@ fn through(
 }
 
 fn mailboxes(connection: &Connection, found: &Found, (after, _): Place) -> Result<Option<Place>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, last_seq, newest FROM mailbox WHERE id > ? ORDER BY id LIMIT 16")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, last_seq, newest, sum = row_sum(id, epoch, last_seq, delivered, newest) FROM mailbox
+         WHERE id > ? ORDER BY id LIMIT 16",
+    )?;
     let mut rows = statement.query([after])?;
     let mut place = None;
     while let Some(row) = rows.next()? {
         let (id, last_seq): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if !row.get::<_, bool>(3)? {
+            return Err(sum::changed("mailbox"));
+        }
         covers(connection, found, id, &row.get(2)?, last_seq)?;
         place = Some((id, 0));
     }

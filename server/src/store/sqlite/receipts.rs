@@ -17,6 +17,10 @@ impl Batch<'_> {
         if seq <= delivered {
             return Ok(Answer::Noted);
         }
+        // What is lost among it is told as lost first, or it would count as delivered.
+        for run in self.found.among(mailbox, delivered + 1, seq) {
+            self.set_aside_run(mailbox, &run)?;
+        }
         let mut newest = BTreeMap::new();
         self.authors(mailbox, delivered + 1, seq, |author, seq| {
             newest.insert(author, seq);

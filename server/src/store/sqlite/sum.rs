@@ -33,7 +33,7 @@ pub fn register(connection: &Connection) -> rusqlite::Result<()> {
                 ValueRef::Blob(bytes) => (4, bytes),
             };
             sum.update(&[kind]);
-            sum.update(&bytes.len().to_le_bytes());
+            sum.update(&(bytes.len() as u64).to_le_bytes());
             sum.update(bytes);
         }
         Ok(i64::from(sum.finalize()))

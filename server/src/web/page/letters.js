@@ -17,7 +17,7 @@ export const TODOS = `#${EVERYBODY}`;
  * @typedef {object} Letter
  * @property {number} row its place in the order of arrival
  * @property {string} place
- * @property {number} seq
+ * @property {number} seq 0 where the server was brought back from a backup that has it not
  * @property {string} id
  * @property {string} from the author's name when it was written
  * @property {number | null} number the author's number, which does not change; nothing for a visitor
@@ -189,7 +189,7 @@ export function markRead(db, row) {
     const copies = [letter, await twin(letters, letter)].filter((copy) => copy);
     for (const { unread, ...copy } of copies) {
       letters.put(copy);
-      if (copy.place === OWN) told.put({ seq: copy.seq });
+      if (copy.place === OWN && copy.seq > 0) told.put({ seq: copy.seq });
     }
     return letter;
   });
@@ -284,6 +284,11 @@ export function mailboxes(db) {
   });
 }
 
+/** Forgets how far these were stored, and keeps their letters. */
+export function forgetMailboxes(db, places) {
+  return write(db, ["mailboxes"], (stored) => places.forEach((place) => stored.delete(place)));
+}
+
 /** Keeps mailboxes as the server has told them, with how far they are stored. */
 export function keepMailboxes(db, list) {
   return write(db, ["mailboxes"], (stored) => list.forEach((mailbox) => stored.put(mailbox)));
@@ -301,8 +306,11 @@ export function noted(db, seqs) {
 
 /** The own mailbox has begun anew: seqs of its former life mean nothing. */
 export function forgetSeqs(db, lastCounter) {
-  return write(db, ["told", "receipts", "readings", "sent"], async (told, receipts, readings, sent) => {
+  return write(db, ["told", "receipts", "readings", "sent", "letters"], async (told, receipts, readings, sent, letters) => {
     [told, receipts, readings].forEach((store) => store.clear());
+    await each(letters.index("place").openCursor(IDBKeyRange.bound([OWN], [OWN, Infinity])), (cursor) => {
+      cursor.update({ ...cursor.value, seq: 0 });
+    });
     await each(sent.openCursor(), (cursor) => {
       const message = cursor.value;
       if (forgetAccepted(message, lastCounter)) cursor.update(message);

@@ -105,6 +105,8 @@ export function forgetAccepted(message, lastCounter) {
     message.open = 1;
     // What is under way was for fewer recipients; those who have it know it by its id.
     message.attempt = null;
+    // It is tried for as long as any other from now on.
+    Object.assign(message, { tried: 0, notedAt: Date.now() });
   }
   index(message);
   return forgotten.length > 0;

@@ -1,6 +1,8 @@
 // What the server says, on its way into the store and the model.
 
-import { TODOS, OWN, countUnread, forgetRoom, forgetSeqs, keepMailboxes, mailboxes, noted, receive, untold } from "./letters.js";
+import {
+  TODOS, OWN, countUnread, forgetMailboxes, forgetRoom, forgetSeqs, keepMailboxes, mailboxes, noted, receive, untold,
+} from "./letters.js";
 import { folded } from "./address.js";
 import { Outbox } from "./outbox.js";
 import { Wire } from "./wire.js";
@@ -159,9 +161,11 @@ export class Session {
       await this.outbox.load();
     }
     await keepMailboxes(this.#db, kept);
-    // Rooms that were left by another device of this person. A server that forgot them may remember them again.
-    const left = [...stored.keys()].filter((place) => !anew && !places.some((known) => known.place === place));
-    for (const place of left) await forgetRoom(this.#db, place);
+    // Rooms that were left by another device of this person go with their letters. What a server has forgotten that was brought
+    // back from a backup is nowhere else.
+    const others = [...stored.keys()].filter((place) => !places.some((known) => known.place === place));
+    if (anew) await forgetMailboxes(this.#db, others);
+    else for (const place of others) await forgetRoom(this.#db, place);
     await setMeta(this.#db, "me", { name, number });
     if (connection !== this.#connection || !this.#wire.isOnline) return;
     const model = this.#model;
