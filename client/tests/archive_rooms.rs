@@ -240,3 +240,24 @@ fn a_name_is_kept() {
     shelf.receive(ROOM, 1, 1, ME);
     assert_eq!(shelf.unread(), unread(0, 0));
 }
+
+#[test]
+fn a_message_of_another_author_is_another_one_whatever_its_identity() {
+    let (ana, thief, another) = (7, 8, 9);
+    let mut shelf = Fixture::new();
+    // Before the real one, in the same mailbox: it does not keep it out.
+    shelf.receive(OWN, 1, 1, thief).unwrap();
+    let real = shelf.receive(OWN, 2, 1, ana).unwrap();
+    // To us, where the real one is to everybody: it does not take it out of the inbox. Nor the other way round.
+    shelf.receive(EVERYBODY, 1, 2, ana).unwrap();
+    let copy = shelf.receive(OWN, 3, 2, thief).unwrap();
+    shelf.receive(EVERYBODY, 2, 1, another).unwrap();
+    assert_eq!(shelf.ids(Shelf::Inbox), [1, 1, 2, 2, 1]);
+    // Opening it tells nobody but its author.
+    shelf.apply(Change::Opened { row: copy });
+    assert_eq!(shelf.to_tell(), [3]);
+    shelf.apply(Change::Opened { row: real });
+    assert_eq!(shelf.to_tell(), [2, 3]);
+    let own = Command::Open { row: copy, mailbox: OWN, seq: 3 };
+    assert_eq!(format!("{:?}", shelf.archive.located(own.clone())), format!("{own:?}"));
+}

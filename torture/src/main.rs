@@ -20,7 +20,7 @@ mod trials;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -30,7 +30,7 @@ use rand::{RngExt, SeedableRng};
 
 use figures::Figures;
 use report::Record;
-use trials::{ALL, Trial};
+use trials::{ALL, Trial, WAITING};
 
 /// Attacks Malote's programs and checks that nothing is lost and nobody gets in.
 #[derive(Debug, Parser)]
@@ -75,22 +75,16 @@ fn run(flags: Flags) -> Result<()> {
     let mut records: Vec<Record> = plan.into_iter().map(Record::new).collect();
     let mut seed = flags.seed;
     loop {
-        for record in &mut records {
-            // The one that was asked for is the first trial's own, so that a single one can be repeated.
-            let seed = seed.take().unwrap_or_else(|| seeds.random());
-            println!("{}: {}, seed {seed}", record.trial.name, record.trial.what);
-            let begun = Instant::now();
-            match attempt(record.trial, seed) {
-                Ok(figures) => {
-                    println!("  {figures} ({:.1} s)", begun.elapsed().as_secs_f64());
-                    record.held(figures);
-                }
-                Err(reason) => {
-                    println!("  BROKEN with seed {seed}: {reason}");
-                    record.broken(seed, reason);
-                }
-            }
+        // The one that was asked for is the first trial's own, so that a single one can be repeated.
+        let round: Vec<u64> = records.iter().map(|_| seed.take().unwrap_or_else(|| seeds.random())).collect();
+        // What mostly waits does so beside the others.
+        let waiting = records.iter().zip(&round).filter(|(record, _)| is_waiting(record.trial));
+        let waiting: Vec<Attempt> = waiting.map(|(record, seed)| Attempt::start(record.trial, *seed)).collect();
+        for (record, seed) in records.iter_mut().zip(&round).filter(|(record, _)| !is_waiting(record.trial)) {
+            Attempt::start(record.trial, *seed).end(record);
         }
+        let records_of_waiting = records.iter_mut().filter(|record| is_waiting(record.trial));
+        waiting.into_iter().zip(records_of_waiting).for_each(|(attempt, record)| attempt.end(record));
         if end.is_none_or(|end| Instant::now() >= end) {
             break;
         }
@@ -107,13 +101,42 @@ fn run(flags: Flags) -> Result<()> {
     }
 }
 
-/// Carries a trial out, and says why it panicked if it did.
-fn attempt(trial: &'static Trial, seed: u64) -> Result<Figures, String> {
-    let thread = thread::spawn(move || (trial.run)(&mut StdRng::seed_from_u64(seed)));
-    thread.join().map_err(|panic| match panic.downcast_ref::<String>() {
-        Some(reason) => reason.clone(),
-        None => panic.downcast_ref::<&str>().map_or("for an unknown reason".to_owned(), |reason| reason.to_string()),
-    })
+/// A trial that is being carried out.
+struct Attempt {
+    seed: u64,
+    begun: Instant,
+    thread: JoinHandle<Figures>,
+}
+
+impl Attempt {
+    fn start(trial: &'static Trial, seed: u64) -> Attempt {
+        println!("{}: {}, seed {seed}", trial.name, trial.what);
+        let thread = thread::spawn(move || (trial.run)(&mut StdRng::seed_from_u64(seed)));
+        Attempt { seed, begun: Instant::now(), thread }
+    }
+
+    /// Waits for its end, and notes what it counted or why it panicked.
+    fn end(self, record: &mut Record) {
+        let result = self.thread.join();
+        let (name, time, seed) = (record.trial.name, self.begun.elapsed().as_secs_f64(), self.seed);
+        match result {
+            Ok(figures) => {
+                println!("  {name}: {figures} ({time:.1} s)");
+                record.held(figures);
+            }
+            Err(panic) => {
+                let reason =
+                    panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+                let reason = reason.unwrap_or("for an unknown reason").to_owned();
+                println!("  {name}: BROKEN with seed {seed}: {reason}");
+                record.broken(seed, reason);
+            }
+        }
+    }
+}
+
+fn is_waiting(trial: &Trial) -> bool {
+    WAITING.contains(&trial.name)
 }
 
 fn find(name: &str) -> Result<&'static Trial, String> {

@@ -358,7 +358,7 @@ impl Archive {
     fn mail_copy(&self, row: i64) -> rusqlite::Result<Option<(MailboxId, Seq)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT own.mailbox, own.seq FROM received JOIN received AS own USING (server, message)
-             WHERE received.id = ? AND own.server = ? AND own.place = 0",
+             WHERE received.id = ? AND own.server = ? AND own.place = 0 AND own.number IS received.number",
         )?;
         let place = |row: &rusqlite::Row| Ok((MailboxId(row.get::<_, i64>(0)? as u64), row.get::<_, i64>(1)? as u64));
         statement.query_row([row, self.server], place).optional()

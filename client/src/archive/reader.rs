@@ -67,7 +67,7 @@ impl Reader {
     /// and perhaps to everybody.
     pub fn came_before(&self, row: i64) -> Result<bool, ArchiveError> {
         let sql = "SELECT 1 FROM received JOIN received AS other USING (server, message)
-                   WHERE received.id = ?1 AND other.id < ?1 LIMIT 1";
+                   WHERE received.id = ?1 AND other.id < ?1 AND other.number IS received.number LIMIT 1";
         Ok(!self.all(sql, [row], |_| Ok(()))?.is_empty())
     }
 

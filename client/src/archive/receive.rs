@@ -55,21 +55,21 @@ impl Batch<'_> {
                         message.sent_at.0,
                         accepted_at.0,
                         if mine { 2 } else { 0 },
-                        self.is_mail(place, mine, message.id)?
+                        self.is_mail(place, mine, message.id, *author)?
                     ],
                 )?;
                 if inserted == 0 {
                     // We have it under another number: its author sent it twice, or the server was brought back from a backup.
                     self.run(
-                        "UPDATE received SET seq = ? WHERE server = ? AND mailbox = ? AND message = ?",
-                        params![number(seq), self.server, number(mailbox.0), &message.id.0[..]],
+                        "UPDATE received SET seq = ? WHERE server = ? AND mailbox = ? AND message = ? AND number IS ?",
+                        params![number(seq), self.server, number(mailbox.0), &message.id.0[..], author.map(number)],
                     )?;
                 } else {
                     let row = self.tx.last_insert_rowid();
                     self.index(row, &[from.as_str(), &recipients, &content.subject, &content.body])?;
                     self.news.push(News::Received(row));
                     if place == 0 {
-                        self.covered(message.id)?;
+                        self.covered(message.id, *author)?;
                     }
                 }
             }
@@ -104,7 +104,7 @@ impl Batch<'_> {
                 sender,
                 author.map(number),
                 now,
-                self.is_mail(place, false, id)?
+                self.is_mail(place, false, id, author)?
             ],
         )?;
         if inserted > 0 {
@@ -129,20 +129,22 @@ impl Batch<'_> {
 
     /// Whether a message belongs into the inbox. What was written to us and to everybody as well is shown there once, as
     /// written to us; what we wrote to everybody is no mail for us.
-    fn is_mail(&self, place: i64, mine: bool, message: MessageId) -> rusqlite::Result<bool> {
+    fn is_mail(&self, place: i64, mine: bool, message: MessageId, author: Option<u64>) -> rusqlite::Result<bool> {
         if place != 1 || mine {
             return Ok(place == 0);
         }
-        let mut to_us = self.tx.prepare_cached("SELECT 1 FROM received WHERE message = ? AND place = 0")?;
-        Ok(!to_us.exists([&message.0[..]])?)
+        let mut to_us =
+            self.tx.prepare_cached("SELECT 1 FROM received WHERE message = ? AND number IS ? AND place = 0")?;
+        Ok(!to_us.exists(params![&message.0[..], author.map(number)])?)
     }
 
     /// A message came to us that may have come to everybody before.
-    fn covered(&mut self, message: MessageId) -> rusqlite::Result<()> {
+    fn covered(&mut self, message: MessageId, author: Option<u64>) -> rusqlite::Result<()> {
         let mut statement = self.tx.prepare_cached(
-            "UPDATE received SET inbox = 0 WHERE message = ? AND place = 1 AND inbox = 1 RETURNING id",
+            "UPDATE received SET inbox = 0 WHERE message = ? AND number IS ? AND place = 1 AND inbox = 1 RETURNING id",
         )?;
-        let rows = statement.query_map([&message.0[..]], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        let of_author = params![&message.0[..], author.map(number)];
+        let rows = statement.query_map(of_author, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
         drop(statement);
         self.news.extend(rows.into_iter().map(News::Changed));
         Ok(())
@@ -153,7 +155,8 @@ impl Batch<'_> {
     pub fn opened(&mut self, row: i64) -> rusqlite::Result<()> {
         let mut statement = self.tx.prepare_cached(
             "UPDATE received SET read = iif(place > 0 OR EXISTS (SELECT 1 FROM setting WHERE name = ?2), 2, 1)
-             WHERE message = (SELECT message FROM received WHERE id = ?1) AND read = 0 RETURNING id",
+             WHERE message = (SELECT message FROM received WHERE id = ?1)
+               AND number IS (SELECT number FROM received WHERE id = ?1) AND read = 0 RETURNING id",
         )?;
         let rows = statement.query_map(params![row, QUIET], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
         drop(statement);

@@ -51,9 +51,10 @@ CREATE TABLE received (
     read        INTEGER NOT NULL DEFAULT 0,  -- 0 unread, 1 read and to be told, 2 read and told or to be kept quiet
     damaged     INTEGER NOT NULL DEFAULT 0,  -- whether all that came is that the server's disk has damaged it
     cleared     INTEGER NOT NULL DEFAULT 0,  -- 0 in its list, otherwise which clearing took it out
-    inbox       INTEGER NOT NULL,            -- whether it is mail: to us, or others' to everybody where it is not to us too
-    UNIQUE (server, mailbox, message)
+    inbox       INTEGER NOT NULL             -- whether it is mail: to us, or others' to everybody where it is not to us too
 ) STRICT;
+-- A message's id is chosen by its author's program and known to all who have got it: of another author, it is another message.
+CREATE UNIQUE INDEX received_once ON received (server, mailbox, message, coalesce(number, -1));
 CREATE INDEX received_inbox ON received (inbox) WHERE cleared = 0 AND inbox = 1;
 CREATE INDEX received_inbox_unread ON received (inbox) WHERE read = 0 AND cleared = 0 AND inbox = 1;
 CREATE INDEX received_cleared ON received (cleared) WHERE cleared <> 0;

@@ -35,6 +35,9 @@ impl std::fmt::Debug for Trial {
     }
 }
 
+/// Trials that wait for long time-outs most of the time, and can do so beside others.
+pub const WAITING: &[&str] = &["half-open"];
+
 pub const ALL: &[&Trial] = &[
     &kills::SERVER,
     &kills::CLIENT,
