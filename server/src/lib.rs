@@ -240,6 +240,22 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    #[test]
+    fn a_server_that_had_a_key_is_not_given_another() {
+        let data = tempfile::tempdir().unwrap();
+        let fingerprint = identity_of(data.path()).map(|identity| identity.fingerprint).ok();
+        assert!(fingerprint.is_some());
+        for left in [STORE, MARK] {
+            fs::write(data.path().join(left), b"").unwrap();
+            assert_eq!(identity_of(data.path()).map(|identity| identity.fingerprint).ok(), fingerprint);
+            let certificate = fs::read(data.path().join("server.crt")).unwrap();
+            fs::remove_file(data.path().join("server.crt")).unwrap();
+            assert!(matches!(identity_of(data.path()), Err(StartError::Key { .. })), "{left}");
+            fs::write(data.path().join("server.crt"), certificate).unwrap();
+            fs::remove_file(data.path().join(left)).unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn where_nobody_asked_for_the_web_address_a_server_does_without() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

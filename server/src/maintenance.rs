@@ -162,4 +162,49 @@ mod tests {
         assert!(matches!(restore(&data, &new), Err(StartError::Store { .. })));
         assert!(!new.join(STORE).exists() && !new.join("server.key").exists());
     }
+
+    #[test]
+    fn what_cannot_be_told_to_be_of_one_moment_forgets_what_was_posted() {
+        let home = tempfile::tempdir().unwrap();
+        let [data, copy, new] = ["data", "copy", "new"].map(|name| home.path().join(name));
+        fs::create_dir(&data).unwrap();
+        fs::create_dir(&copy).unwrap();
+        filled(&data);
+        let mut store = SqliteStore::open(&data.join(STORE)).unwrap();
+        let ids = contract::people(&mut store, 2);
+        for counter in 2..=4 {
+            let submission = contract::submission(counter, &["Usuario1"], "oi");
+            let submit = Operation::Submit { author: ids[0].person, device: contract::DEVICE, submission };
+            store.commit(&[submit], Timestamp(1)).unwrap();
+        }
+        for name in files_in(&data).unwrap() {
+            fs::copy(data.join(&name), copy.join(&name)).unwrap();
+        }
+        // The last commit's last page.
+        let log = copy.join("store.db-wal");
+        let mut bytes = fs::read(&log).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&log, bytes).unwrap();
+        assert!(matches!(check(&copy), Err(StartError::Store { .. })));
+        assert_eq!(restore(&copy, &new).unwrap().entries, 3, "all but the last message");
+        let mut store = SqliteStore::open(&new.join(STORE)).unwrap();
+        assert_eq!(contract::people(&mut store, 2)[0].last_counter, 0);
+    }
+
+    #[test]
+    fn nothing_is_brought_back_over_what_is_left_of_another() {
+        let home = tempfile::tempdir().unwrap();
+        let [data, new] = ["data", "new"].map(|name| home.path().join(name));
+        fs::create_dir(&data).unwrap();
+        filled(&data);
+        for name in ["store.db-wal", "store.db-mark", "notes"] {
+            fs::create_dir(&new).unwrap();
+            fs::write(new.join(name), b"kept").unwrap();
+            assert!(matches!(restore(&data, &new), Err(StartError::DataPresent { .. })), "{name}");
+            assert_eq!(fs::read(new.join(name)).unwrap(), b"kept");
+            fs::remove_dir_all(&new).unwrap();
+        }
+        let _in_use = lock_directory(&data).unwrap();
+        assert!(matches!(restore(&data, &new), Err(StartError::DataLocked { .. })));
+    }
 }

@@ -365,3 +365,25 @@ fn a_full_mailbox_keeps_no_mail_from_others_who_chose_their_names() {
     assert_eq!(send(&mut table, "bia"), ["bia"]);
     assert_eq!(send(&mut table, "ana"), [] as [&str; 0]);
 }
+
+#[test]
+fn what_a_backup_has_forgotten_of_us_is_asked_for_before_anything_is_posted() {
+    let epoch = Epoch([9; 16]);
+    let mut before = Table::new(Saved { name: Some(name("ana")), ..saved(Some(9)) });
+    before.welcome.epoch = epoch;
+    assert_eq!(before.connect_in(vec![]).last(), Some(&Output::Reload));
+    // The driver begins anew with what is on the disk.
+    let mut table = Table::new(Saved { resume: Some((OWN, epoch, 0)), rooms: [].into(), ..saved(None) });
+    table.welcome.epoch = epoch;
+    table.engine.inherit(before.engine);
+    let to = Address::parse_list("#obras").unwrap();
+    let content = Content { subject: String::new(), body: "oi".into() };
+    table.command(Command::Send { token: 1, to, content, in_reply_to: None });
+    let is_posted = |outputs: &[Output]| frames(outputs).iter().any(|frame| matches!(frame, ClientFrame::Submit(_)));
+    let outputs = table.connect_in(vec![]);
+    assert!(frames(&outputs).contains(&ClientFrame::Enter { room: name("obras"), create: true }), "{outputs:?}");
+    assert!(frames(&outputs).contains(&ClientFrame::TakeName { name: Some(name("ana")) }), "{outputs:?}");
+    assert!(!is_posted(&outputs));
+    assert!(!is_posted(&table.at(entered(1, 0))));
+    assert!(is_posted(&table.at(ServerFrame::Named { name: name("ana") })));
+}

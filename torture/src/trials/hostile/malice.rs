@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom;
 const SUBMISSIONS: usize = limits::WINDOW as usize - 2;
 
 /// Marks of reading, and wishes, in one conversation, for the same reason.
-const READS: usize = 30;
+const READS: usize = 3;
 const WISHES: usize = 15;
 
 /// What somebody who has logged in goes on saying without being thrown out: unasked-for, senseless, out of turn, and about

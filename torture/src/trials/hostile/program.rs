@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use super::Toll;
 use super::malice::{self, Nuisance};
 
-/// Frames that one of them says before what ends the conversation.
-const NUISANCES: usize = 1_500;
+/// Frames that one of them says before what ends the conversation: not so many that the server stops listening for a while.
+const NUISANCES: usize = 900;
 
 /// How long somebody who does not read what comes is written to.
 const DEAF: Duration = Duration::from_millis(300);
