@@ -11,8 +11,10 @@ use rand::seq::IndexedRandom;
 /// Submissions in one conversation: they stay within the window even where none is answered.
 const SUBMISSIONS: usize = limits::WINDOW as usize - 2;
 
-/// Marks of reading, and wishes, in one conversation, for the same reason.
+/// Marks of reading in one conversation, many in each: of more the server would not hear before a while is over.
 const READS: usize = 3;
+
+/// Wishes in one conversation, for the same reason as submissions.
 const WISHES: usize = 15;
 
 /// What somebody who has logged in goes on saying without being thrown out: unasked-for, senseless, out of turn, and about
