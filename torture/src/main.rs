@@ -104,24 +104,27 @@ fn run(flags: Flags) -> Result<()> {
 /// A trial that is being carried out.
 struct Attempt {
     seed: u64,
-    begun: Instant,
-    thread: JoinHandle<Figures>,
+    /// What it counts, and how long that takes.
+    thread: JoinHandle<(Figures, Duration)>,
 }
 
 impl Attempt {
     fn start(trial: &'static Trial, seed: u64) -> Attempt {
         println!("{}: {}, seed {seed}", trial.name, trial.what);
-        let thread = thread::spawn(move || (trial.run)(&mut StdRng::seed_from_u64(seed)));
-        Attempt { seed, begun: Instant::now(), thread }
+        let thread = thread::spawn(move || {
+            let begun = Instant::now();
+            let figures = (trial.run)(&mut StdRng::seed_from_u64(seed));
+            (figures, begun.elapsed())
+        });
+        Attempt { seed, thread }
     }
 
     /// Waits for its end, and notes what it counted or why it panicked.
     fn end(self, record: &mut Record) {
-        let result = self.thread.join();
-        let (name, time, seed) = (record.trial.name, self.begun.elapsed().as_secs_f64(), self.seed);
-        match result {
-            Ok(figures) => {
-                println!("  {name}: {figures} ({time:.1} s)");
+        let (name, seed) = (record.trial.name, self.seed);
+        match self.thread.join() {
+            Ok((figures, time)) => {
+                println!("  {name}: {figures} ({:.1} s)", time.as_secs_f64());
                 record.held(figures);
             }
             Err(panic) => {

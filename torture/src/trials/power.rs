@@ -42,8 +42,8 @@ const CUTS_PER_ROUND: u64 = 30;
 /// Messages that one person writes at once, at most.
 const BURST: usize = 40;
 
-/// Bytes of the longest message: the log begins anew now and then.
-const LONGEST: usize = 8_000;
+/// Bytes of the longest message: the log begins anew now and then. Longer ones would count as several for the rate limit.
+const LONGEST: usize = 4_000;
 
 /// A server on a disk of ours, and people who write to each other by it.
 pub struct Scene {
