@@ -123,7 +123,8 @@ impl<'a> Printer<'a> {
         }
         if *damaged {
             let [subject, body] = ["damaged-subject", "damaged-body"].map(|key| self.texts.get(key));
-            return self.message(*accepted_at, from, to, &subject, &body);
+            // Who else it was for is lost with it.
+            return self.message(*accepted_at, from, "?", &subject, &body);
         }
         self.message(*accepted_at, from, to, subject, body)
     }

@@ -106,7 +106,10 @@ fn look_after(data: &Path, work: &Work, texts: &Texts) -> Result<(), String> {
         println!("{}", texts.with("server-set-aside", &[("count", count(found.set_aside))]));
     }
     match found.damaged.len() as u64 {
-        0 => Ok(()),
+        0 => {
+            println!("{}", texts.get("server-in-order"));
+            Ok(())
+        }
         damaged => Err(texts.with("server-found-damaged", &[("count", count(damaged))])),
     }
 }
