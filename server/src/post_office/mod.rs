@@ -2,6 +2,7 @@
 //!
 //! [`PostOffice`] decides; it does no I/O of its own but through its [`Store`]. [`thread`] runs it.
 
+mod acknowledgements;
 mod mailslot;
 mod news;
 mod presence;

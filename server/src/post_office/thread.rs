@@ -1,17 +1,17 @@
 //! Runs the post office on a thread of its own: takes what has arrived, commits it with one sync, tells the sessions.
 //!
 //! While a sync runs, requests gather in the queue; they are the next batch. So the busier the server, the larger the
-//! batches and the fewer the syncs per message. News that something has arrived waits a little for something that somebody
-//! waits for: it shares that one's sync instead of being in its way.
+//! batches and the fewer the syncs per message. Acknowledgements stand aside meanwhile (see [`Acknowledgements`]).
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use malote_common::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::acknowledgements::Acknowledgements;
 use super::{Mailslot, PostOffice, Request, SessionId};
 use crate::store::{Store, StoreError};
 
@@ -27,9 +27,6 @@ const BATCH: usize = 2048;
 /// Bytes of messages after which no further letter is taken into a commit, counted once for each recipient: a batch is held
 /// in memory until it is on the disk.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
-
-/// For how long acknowledgements wait for company. Nobody waits for them, and what a crash loses of them clients say again.
-const LINGER: Duration = Duration::from_millis(5);
 
 /// What reaches the thread.
 pub enum Letter {
@@ -61,30 +58,36 @@ fn run<S: Store>(
     clock: &Handle,
 ) -> Result<(), StoreError> {
     let mut slots: HashMap<SessionId, Mailslot> = HashMap::new();
+    let mut late = Acknowledgements::default();
     let (mut batch, mut gone, mut to_wake) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(first) = letters.blocking_recv() {
-        let mut next = Some(first);
-        let mut bytes = 0;
+    loop {
+        let arrival = match late.due() {
+            None => Ok(letters.blocking_recv()),
+            Some(due) => clock.block_on(async { timeout_at(due, letters.recv()).await }),
+        };
+        let is_over = matches!(arrival, Ok(None));
+        let mut next = arrival.ok().flatten();
+        let (mut taken, mut bytes) = (0, 0);
         // Where connections wait for this processor, they are let go first: what they bring belongs to this batch, and
         // shares its sync. Where none waits, this costs nothing.
         std::thread::yield_now();
-        let deadline = Instant::now() + LINGER;
         while let Some(letter) = next {
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
                 Letter::Requests(session, requests) => {
+                    taken += requests.len();
                     bytes += requests.iter().map(Request::bytes).sum::<usize>();
-                    batch.extend(requests.into_iter().map(|request| (session, request)));
+                    requests.into_iter().for_each(|request| late.keep_or_release(session, request, &mut batch));
                 }
                 Letter::Gone(session) => {
-                    batch.push((session, Request::Gone));
+                    late.keep_or_release(session, Request::Gone, &mut batch);
                     gone.push(session);
                 }
             }
-            next = if batch.len() < BATCH && bytes < BATCH_BYTES { letters.try_recv().ok() } else { None };
-            if next.is_none() && gone.is_empty() && batch.len() < BATCH && can_wait(&batch) {
-                next = clock.block_on(async { timeout_at(deadline, letters.recv()).await.ok().flatten() });
-            }
+            next = if taken < BATCH && bytes < BATCH_BYTES { letters.try_recv().ok() } else { None };
+        }
+        if is_over || late.due().is_some_and(|due| due <= Instant::now()) {
+            batch.extend(late.take_all());
         }
         for (session, event) in office.handle(std::mem::take(&mut batch), Timestamp::from_system(SystemTime::now()))? {
             if let Some(slot) = slots.get(&session)
@@ -96,11 +99,8 @@ fn run<S: Store>(
         // Whoever has got something is woken when everything is there.
         to_wake.drain(..).filter_map(|session| slots.get(&session)).for_each(Mailslot::wake);
         gone.drain(..).for_each(|session| drop(slots.remove(&session)));
+        if is_over {
+            return Ok(());
+        }
     }
-    Ok(())
-}
-
-/// Whether nobody waits for any of this.
-fn can_wait(batch: &[(SessionId, Request)]) -> bool {
-    !batch.is_empty() && batch.iter().all(|(_, request)| matches!(request, Request::Acknowledge { .. }))
 }
