@@ -2,6 +2,10 @@
 //!
 //! [`engine`] decides what to send, keep and show, without input or output. [`archive`] keeps it on disk, in the
 //! [`profile`]'s folder. [`client`] is the thread that connects the two with a server.
+//!
+//! What may panic or wrap around is denied, so that no byte from the network or the disk can make it happen.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod address;
 pub mod archive;

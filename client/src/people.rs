@@ -21,7 +21,8 @@ impl People {
     /// Takes in what the server told.
     pub fn update(&mut self, people: impl IntoIterator<Item = Person>) {
         for person in people {
-            *self.alike.entry(sound(&person.name)).or_insert(0) += 1;
+            let count = self.alike.entry(sound(&person.name)).or_insert(0);
+            *count = count.saturating_add(1);
             if let Some(before) = self.by_number.insert(person.number, person) {
                 self.forget(&sound(&before.name));
             }
@@ -30,7 +31,7 @@ impl People {
 
     fn forget(&mut self, sound: &str) {
         if let Some(count) = self.alike.get_mut(sound) {
-            *count -= 1;
+            *count = count.saturating_sub(1);
             if *count == 0 {
                 self.alike.remove(sound);
             }

@@ -115,7 +115,7 @@ fn instance_name(host: &str, port: u16) -> String {
         name = "Malote".to_owned();
     }
     let behind = if port == limits::DEFAULT_PORT { String::new() } else { format!(" ({port})") };
-    while name.len() + behind.len() > LABEL_BYTES {
+    while name.len().saturating_add(behind.len()) > LABEL_BYTES {
         name.pop();
     }
     format!("{}{behind}", name.trim())

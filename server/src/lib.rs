@@ -4,22 +4,20 @@
 //! pumped by [`connection`], thought for by [`session`], and served by the one [`post_office`], which keeps everything
 //! in a [`store`].
 //!
-//! Modules that handle what strangers send deny what may panic or wrap around, so that no byte of theirs can make it happen.
+//! What may panic or wrap around is denied, so that no byte from the network or the disk can make it happen.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod announce;
 pub mod config;
-#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 mod connection;
 mod identity;
-#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 mod listener;
 pub mod maintenance;
 pub mod post_office;
 pub mod rate;
-#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 pub mod session;
 pub mod store;
-#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 mod web;
 
 use std::fs::{self, File, TryLockError};

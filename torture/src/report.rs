@@ -53,12 +53,25 @@ pub fn table(records: &[Record]) -> String {
     table
 }
 
+/// What the trials do not show.
+const LIMITS: &str = "\
+## What this does not show
+
+- A cut of the power is played by a layer under the server that forgets, reorders and tears what was not synced. It takes a
+  folder's entries as durable at once, and a disk that says that it has synced when it has not is believed by everybody.
+- Cuts are tried on mail between people; rooms and names take the same way to the disk.
+- Trials have minutes, and a server has years. The growth of what is stored is measured in [bench/RESULTS.md](../bench/RESULTS.md).
+";
+
 /// docs/RELIABILITY.md.
 pub fn page(records: &[Record], hours: f64) -> String {
     let date = jiff::Zoned::now().strftime("%Y-%m-%d");
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
         "# Reliability\n\nWhat was done to Malote's real programs, how often, and which promise was broken by it. \
-         `cargo torture --hours {hours}` wrote this on {date}; a round is the trial's short form, with a seed of its own.\n\n{}",
+         `cargo torture --hours {hours}` wrote this on {date}, on {processors} processors of a machine that others use as \
+         well, with the programs built in release; a round is the trial's short form, with a seed of its own. Times and \
+         memory are the greatest of all rounds; everything else is their sum.\n\n{}\n{LIMITS}",
         table(records)
     )
 }

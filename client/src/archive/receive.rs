@@ -13,11 +13,10 @@ const UNKNOWN_SENDER: &str = "?";
 
 /// In the place of the identity of a message that was damaged: one for each place, the same whenever it comes.
 fn damaged_id(mailbox: MailboxId, seq: Seq) -> MessageId {
-    let mut id = [0xda; 16];
-    let (place, number) = id.split_at_mut(8);
     // The first byte of a mailbox's number is not used by any server.
-    place[1..].copy_from_slice(&mailbox.0.to_be_bytes()[1..]);
-    number.copy_from_slice(&seq.to_be_bytes());
+    let [_, place @ ..] = mailbox.0.to_be_bytes();
+    let mut id = [0xda; 16];
+    id.iter_mut().skip(1).zip(place.into_iter().chain(seq.to_be_bytes())).for_each(|(to, from)| *to = from);
     MessageId(id)
 }
 

@@ -132,7 +132,8 @@ fn words(text: &str) -> impl Iterator<Item = (String, Range<usize>)> {
                 break;
             }
             if !word.is_empty() {
-                place = if length == 0 { at..at + c.len_utf8() } else { place.start..at + c.len_utf8() };
+                let begins = if length == 0 { at } else { place.start };
+                place = begins..at.saturating_add(c.len_utf8());
             }
         }
         let end = word.char_indices().nth(WORD_CHARS).map_or(word.len(), |(end, _)| end);
@@ -208,7 +209,7 @@ impl Reader {
         let sql = "SELECT word.rowid, sent.id IS NOT NULL, coalesce(sent.message, received.message)
                    FROM word LEFT JOIN sent ON sent.id = word.rowid LEFT JOIN received ON received.id = word.rowid
                    WHERE word MATCH ? ORDER BY word.rowid DESC LIMIT ?";
-        let found = self.all(sql, params![query.expression(), HITS as i64 + 1], |row| {
+        let found = self.all(sql, params![query.expression(), (HITS as i64).saturating_add(1)], |row| {
             let at: i64 = row.get(0)?;
             let hit = if row.get(1)? { Hit::Sent(at) } else { Hit::Received(at) };
             Ok((hit, row.get::<_, [u8; 16]>(2)?))

@@ -123,7 +123,7 @@ impl Outbox {
         }
         let targets = (0..message.to.len() as u8).collect();
         self.waiting.push_back(Waiting::new(self.written, message, targets, Timestamp::default(), now));
-        self.written += 1;
+        self.written = self.written.saturating_add(1);
     }
 
     /// The server knows the counters up to `last_counter`. Returns inquiries after what is under way.
@@ -293,7 +293,7 @@ impl Waiting {
 
     /// For how long it has been tried. While the program runs, that is counted by a clock that nobody sets.
     fn tried_for(&self, now: Now) -> Duration {
-        self.tried_before + now.instant.saturating_duration_since(self.since)
+        self.tried_before.saturating_add(now.instant.saturating_duration_since(self.since))
     }
 
     /// How long it still has to wait. No pause is longer than the longest, unless the clock was set back meanwhile: then

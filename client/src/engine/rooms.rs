@@ -37,7 +37,7 @@ impl Wishes {
             return None;
         }
         let next = self.open.get(self.asked).cloned()?;
-        self.asked += 1;
+        self.asked = self.asked.saturating_add(1);
         Some(next)
     }
 
@@ -49,7 +49,7 @@ impl Wishes {
     pub fn answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) {
         if let Some(index) = self.open.iter().take(self.asked).position(answers) {
             self.open.remove(index);
-            self.asked -= 1;
+            self.asked = self.asked.saturating_sub(1);
         }
     }
 }

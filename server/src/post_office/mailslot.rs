@@ -67,12 +67,12 @@ impl Mailslot {
             _ => 0,
         };
         let has_room = match event.can_be_missed() {
-            true => mail.events.len() < EVENTS / 2 && *entry_bytes + bytes <= ENTRY_BYTES,
+            true => mail.events.len() < EVENTS / 2 && entry_bytes.saturating_add(bytes) <= ENTRY_BYTES,
             false => mail.events.len() < EVENTS,
         };
         match has_room {
             true => {
-                *entry_bytes += bytes;
+                *entry_bytes = entry_bytes.saturating_add(bytes);
                 mail.events.push(event);
             }
             false if event.can_be_missed() => mail.missed = true,

@@ -67,7 +67,7 @@ fn run<S: Store>(
         };
         let is_over = matches!(arrival, Ok(None));
         let mut next = arrival.ok().flatten();
-        let (mut taken, mut bytes) = (0, 0);
+        let (mut taken, mut bytes) = (0usize, 0usize);
         // Where connections wait for this processor, they are let go first: what they bring belongs to this batch, and
         // shares its sync. Where none waits, this costs nothing.
         std::thread::yield_now();
@@ -75,8 +75,8 @@ fn run<S: Store>(
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
                 Letter::Requests(session, requests) => {
-                    taken += requests.len();
-                    bytes += requests.iter().map(Request::bytes).sum::<usize>();
+                    taken = taken.saturating_add(requests.len());
+                    bytes = requests.iter().map(Request::bytes).fold(bytes, usize::saturating_add);
                     requests.into_iter().for_each(|request| late.keep_or_release(session, request, &mut batch));
                 }
                 Letter::Gone(session) => {

@@ -19,7 +19,7 @@ pub struct Run {
 impl Run {
     /// A single entry.
     pub fn of_one(mailbox: MailboxId, seq: Seq, entry: &[u8]) -> Run {
-        let mut bytes = Vec::with_capacity(codec::HEADER_BYTES + entry.len());
+        let mut bytes = Vec::with_capacity(entry.len().saturating_add(codec::HEADER_BYTES));
         codec::write_frame(&mut bytes, entry);
         Run { mailbox, first: seq, last: seq, bytes: bytes.into() }
     }

@@ -32,7 +32,7 @@ impl Answers {
             }
             rest = behind;
         }
-        let forgotten = self.0.len() - rest.len();
+        let forgotten = self.0.len().saturating_sub(rest.len());
         self.0.drain(..forgotten);
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Authors {
         self.is_room |= matches!(author, Author::Member(_));
         let person = author.person().map(|person| person.0);
         match self.stretches.last_mut() {
-            Some((count, last)) if *last == person => *count += 1,
+            Some((count, last)) if *last == person => *count = count.saturating_add(1),
             _ => self.stretches.push((1, person)),
         }
     }
@@ -107,7 +107,7 @@ pub fn outlines(
     while next <= to {
         let runs = span::runs_from(tx, mailbox, newest, next)?;
         let Some(end) = runs.last() else { break };
-        next = end.last + 1;
+        next = end.last.saturating_add(1);
         for run in runs.iter().take_while(|run| run.first <= to) {
             let sealed: Option<Vec<u8>> = statement.query_row([run.id], |row| row.get(0)).optional()?;
             let authors = match sealed.and_then(|sealed| Authors::unseal(mailbox, run, &sealed)) {

@@ -254,15 +254,15 @@ impl<'a> Batch<'a> {
         message: &malote_common::Message,
     ) -> Result<(), StoreError> {
         self.entry.clear();
-        let from = &self.devices.rows[device].from;
+        let from = &self.devices[device].from;
         let entry = EntryRef::Message { from, number: Some(author.0), accepted_at: self.now, message };
         codec::append(&mut self.entry, &entry).map_err(unexpected)
     }
 
     /// Appends the entry that was written.
     pub fn append(&mut self, mailbox: At, author: Author) -> Seq {
-        let mailbox = &mut self.mailboxes.rows[mailbox];
-        mailbox.last_seq += 1;
+        let mailbox = &mut self.mailboxes[mailbox];
+        mailbox.last_seq = mailbox.last_seq.saturating_add(1);
         mailbox.is_changed = true;
         mailbox.fresh.push(mailbox.last_seq, author, &self.entry);
         mailbox.last_seq
@@ -313,7 +313,7 @@ impl Device {
         let Ok(at) = self.answered.binary_search_by_key(&counter, |answered| answered.counter) else {
             return self.kept.find(counter);
         };
-        let answered = &self.answered[at];
+        let Some(answered) = self.answered.get(at) else { return Ok(None) };
         Ok(Some((answered.message, outcomes(answers, answered)?.to_vec())))
     }
 
@@ -352,8 +352,9 @@ impl<K: Eq + Hash, V> Touched<K, V> {
     /// Keeps a row that was just read, unless it is there already and may have changed since.
     pub fn put(&mut self, key: K, row: V) -> At {
         *self.places.entry(key).or_insert_with(|| {
+            let at = self.rows.len();
             self.rows.push(row);
-            self.rows.len() - 1
+            at
         })
     }
 }
@@ -364,6 +365,7 @@ impl<K, V> Default for Touched<K, V> {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "places come from `put`, and rows stay")]
 impl<K, V> std::ops::Index<At> for Touched<K, V> {
     type Output = V;
 
@@ -372,6 +374,7 @@ impl<K, V> std::ops::Index<At> for Touched<K, V> {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "places come from `put`, and rows stay")]
 impl<K, V> std::ops::IndexMut<At> for Touched<K, V> {
     fn index_mut(&mut self, at: At) -> &mut V {
         &mut self.rows[at]

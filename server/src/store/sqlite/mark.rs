@@ -145,7 +145,7 @@ impl Mark {
 fn read(path: &Path) -> io::Result<Option<Option<Synced>>> {
     let mut bytes = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(BYTES as u64 + 1).read_to_end(&mut bytes)?,
+        Ok(file) => file.take((BYTES as u64).saturating_add(1)).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -171,22 +171,24 @@ fn intact(log: File, synced: Synced) -> io::Result<Option<Synced>> {
     let [magic, _version, page, ..] = words[..] else { return Ok(None) };
     // The last bit of the first word says in which order the bytes of sums are read.
     let mut sum = Sum { is_big_endian: magic & 1 == 1, state: [0, 0] };
-    sum.update(&header[..LOG_HEADER - 8]);
-    if magic & !1 != 0x377f_0682 || sum.bytes() != header[LOG_HEADER - 8..] || !(512..=65_536).contains(&page) {
+    let (summed, expected) = header.split_at(LOG_HEADER.saturating_sub(8));
+    sum.update(summed);
+    if magic & !1 != 0x377f_0682 || sum.bytes() != *expected || !(512..=65_536).contains(&page) {
         return Ok(None);
     }
     let mut found = Synced { salts: salts(&header), frames: 0 };
     if found.salts != synced.salts {
         return Ok(Some(found));
     }
-    let mut frame = vec![0; FRAME_HEADER + page as usize];
-    while found.frames < synced.frames && fill(&mut log, &mut frame)? {
-        sum.update(&frame[..8]);
-        sum.update(&frame[FRAME_HEADER..]);
-        if frame[8..16] != found.salts || frame[16..FRAME_HEADER] != sum.bytes() {
+    let (mut header, mut body) = ([[0; 8]; FRAME_HEADER / 8], vec![0; page as usize]);
+    while found.frames < synced.frames && fill(&mut log, header.as_flattened_mut())? && fill(&mut log, &mut body)? {
+        let [place, salts, expected] = header;
+        sum.update(&place);
+        sum.update(&body);
+        if salts != found.salts || expected != sum.bytes() {
             break;
         }
-        found.frames += 1;
+        found.frames = found.frames.saturating_add(1);
     }
     Ok(Some(found))
 }

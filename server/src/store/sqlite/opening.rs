@@ -48,7 +48,7 @@ pub fn check(connection: &Connection, path: &Path, whole: u64, found: &Found) ->
     }
     let bytes = fs::metadata(path).map_err(failed)?.len();
     let log = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
-    if bytes + log <= whole {
+    if bytes.saturating_add(log) <= whole {
         sound(connection, "PRAGMA integrity_check(1)")?;
         if !is_new(connection)? {
             READ_FIRST.iter().try_for_each(|table| sum::check(connection, table))?;
@@ -59,7 +59,7 @@ pub fn check(connection: &Connection, path: &Path, whole: u64, found: &Found) ->
     // With a log, the file may well be shorter than it will be.
     let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    if log == 0 && bytes < u64::from(pages) * u64::from(page) {
+    if log == 0 && bytes < u64::from(pages).saturating_mul(page.into()) {
         return Err(StoreError::Failed(format!("the file has {bytes} bytes where {pages} pages belong")));
     }
     for table in READ_FIRST {

@@ -111,6 +111,7 @@ impl<'a> Batch<'a> {
 /// Whether a submission that was not carried out before must not be carried out now. `refused` is the last one of its
 /// device that was carried out and refused for now; one that is missing between the last one and it was refused on its way.
 fn is_out_of_turn(submission: &Submission, last_counter: u64, refused: u64) -> bool {
-    let is_one_missing = last_counter + 1 < submission.counter && submission.would_overtake(submission.counter - 1);
+    let before = submission.counter.saturating_sub(1);
+    let is_one_missing = last_counter < before && submission.would_overtake(before);
     submission.is_inquiry() || is_one_missing || submission.would_overtake(refused)
 }

@@ -41,7 +41,7 @@ pub fn start(path: &Path, found: &Found) -> Result<Background, StoreError> {
         let connection = opening::connect(&path, flags)?;
         connection.pragma_update(None, "cache_size", -1024)?;
         let rest = |reading: Duration| {
-            let rest = (reading * REST).min(LONGEST_REST);
+            let rest = reading.saturating_mul(REST).min(LONGEST_REST);
             stopped.recv_timeout(rest) != Err(RecvTimeoutError::Disconnected)
         };
         STEPS.iter().try_for_each(|step| through(&connection, &found, *step, rest))
@@ -111,7 +111,7 @@ fn spans(connection: &Connection, found: &Found, after: Place) -> Result<Option<
 fn covers(connection: &Connection, found: &Found, mailbox: i64, span: &Span, last: i64) -> Result<(), StoreError> {
     let missing = || unexpected(format!("entries of mailbox {mailbox} up to {last} are missing"));
     let mut earlier = connection.prepare_cached("SELECT 1 FROM span WHERE mailbox = ? AND last = ?")?;
-    let follows = span.first() == 1 || earlier.exists([mailbox, number(span.first() - 1)])?;
+    let follows = span.first() == 1 || earlier.exists([mailbox, number(span.first().saturating_sub(1))])?;
     if !follows || number(span.last()) != last {
         return Err(missing());
     }

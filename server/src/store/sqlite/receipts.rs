@@ -17,12 +17,13 @@ impl Batch<'_> {
         if seq <= delivered {
             return Ok(Answer::Noted);
         }
+        let first = delivered.saturating_add(1);
         // What is lost among it is told as lost first, or it would count as delivered.
-        for run in self.found.among(mailbox, delivered + 1, seq) {
+        for run in self.found.among(mailbox, first, seq) {
             self.set_aside_run(mailbox, &run)?;
         }
         let mut newest = BTreeMap::new();
-        self.authors(mailbox, delivered + 1, seq, |author, seq| {
+        self.authors(mailbox, first, seq, |author, seq| {
             newest.insert(author, seq);
         })?;
         self.mailboxes[at].deliver(seq);

@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
     }
 
     fn admit(&self, person: PersonId, room: &Found) -> Result<(), StoreError> {
-        let first = (room.last_seq - number(limits::ROOM_HISTORY)).max(0) + 1;
+        let first = room.last_seq.saturating_sub(number(limits::ROOM_HISTORY)).max(0).saturating_add(1);
         self.tx.prepare_cached("INSERT INTO member (room, person, first) VALUES (?, ?, ?)")?.execute(params![
             room.mailbox,
             number(person.0),

@@ -45,9 +45,10 @@ pub fn read(
     let mut statement = connection.prepare_cached(COLUMNS)?;
     let (mut last, mut bytes) = (after, Vec::new());
     'page: while number(last) < last_seq {
-        let runs = span::runs_from(connection, mailbox, &newest, last + 1)?;
+        let next = last.saturating_add(1);
+        let runs = span::runs_from(connection, mailbox, &newest, next)?;
         if runs.is_empty() {
-            return Err(missing(mailbox, last + 1));
+            return Err(missing(mailbox, next));
         }
         for run in runs {
             let mut rows = statement.query([run.id])?;
@@ -65,7 +66,7 @@ pub fn read(
                 if seq <= after {
                     continue;
                 }
-                if !bytes.is_empty() && bytes.len() + HEADER_BYTES + entry.len() > max_bytes {
+                if !bytes.is_empty() && bytes.len().saturating_add(stored_bytes(entry)) > max_bytes {
                     break 'page;
                 }
                 codec::write_frame(&mut bytes, entry);
@@ -73,7 +74,7 @@ pub fn read(
             }
         }
     }
-    Ok((last > after).then(|| Run { mailbox, first: after + 1, last, bytes: Arc::from(bytes) }))
+    Ok((last > after).then(|| Run { mailbox, first: after.saturating_add(1), last, bytes: Arc::from(bytes) }))
 }
 
 /// A run as it is fit to be read.
@@ -167,14 +168,14 @@ impl<'a> Columns<'a> {
     /// Each entry that is as it was written.
     fn sound_entries(&self, mailbox: MailboxId, run: &Stored) -> Vec<Option<&'a [u8]>> {
         let checks = sum::unseal(&run.place(mailbox), self.checks).unwrap_or_default();
-        if checks.len() as u64 != run.count() * CHECK_BYTES as u64 {
+        if checks.len() as u64 != run.count().saturating_mul(CHECK_BYTES as u64) {
             return (run.first..=run.last).map(|_| None).collect();
         }
-        let mut begins = 0;
+        let mut begins = 0usize;
         let entries = checks.as_chunks::<CHECK_BYTES>().0.iter().map(|check| {
             let [length, expected] = halves(*check);
-            let body = begins + HEADER_BYTES;
-            let ends = body + length as usize;
+            let body = begins.saturating_add(HEADER_BYTES);
+            let ends = body.saturating_add(length as usize);
             let header = self.entries.get(begins..body).filter(|header| *header == length.to_be_bytes());
             begins = ends;
             // Where only the length that stands before it has changed, the entry is as it was; but it is simpler to say that
@@ -183,6 +184,11 @@ impl<'a> Columns<'a> {
         });
         entries.collect()
     }
+}
+
+/// What an entry takes in its run.
+fn stored_bytes(entry: &[u8]) -> usize {
+    entry.len().saturating_add(HEADER_BYTES)
 }
 
 /// An entry's length and its sum.
@@ -219,10 +225,10 @@ impl Fresh {
     /// Appends an encoded entry.
     pub fn push(&mut self, seq: Seq, author: Author, entry: &[u8]) {
         let begins = self.runs.len().checked_sub(2).and_then(|before| self.runs.get(before)).map_or(0, |(_, end)| *end);
-        let is_full = self.bytes.len() - begins + HEADER_BYTES + entry.len() > RUN_BYTES;
+        let is_full = self.bytes.len().saturating_sub(begins).saturating_add(stored_bytes(entry)) > RUN_BYTES;
         if self.bytes.is_empty() {
             // Where there is one entry for a mailbox there often are more, and to grow is to copy.
-            self.bytes.reserve((8 * (HEADER_BYTES + entry.len())).min(RUN_BYTES));
+            self.bytes.reserve(stored_bytes(entry).saturating_mul(8).min(RUN_BYTES));
         }
         codec::write_frame(&mut self.bytes, entry);
         match self.runs.last_mut().filter(|_| !is_full) {
@@ -283,7 +289,7 @@ pub fn replace(tx: &Transaction, mailbox: MailboxId, run: &Stored, mended: &Mend
 
 /// What finds out which of these entries are damaged.
 fn checks(mailbox: MailboxId, run: &Stored, entries: &[u8]) -> Vec<u8> {
-    let mut checks = Vec::with_capacity(run.count() as usize * CHECK_BYTES + sum::BYTES);
+    let mut checks = Vec::with_capacity((run.count() as usize).saturating_mul(CHECK_BYTES).saturating_add(sum::BYTES));
     for entry in codec::frames(entries) {
         checks.extend((entry.len() as u32).to_le_bytes());
         checks.extend(sum::of(&[], entry).to_le_bytes());

@@ -47,7 +47,7 @@ impl Span {
 
     /// The first entry's number; one behind the last where there is no run.
     pub fn first(&self) -> Seq {
-        self.last + 1 - self.runs.iter().map(|(_, count)| count).sum::<u64>()
+        self.runs.iter().fold(self.last.saturating_add(1), |first, (_, count)| first.saturating_sub(*count))
     }
 
     pub fn last(&self) -> Seq {
@@ -57,17 +57,17 @@ impl Span {
     pub fn runs(&self) -> impl Iterator<Item = Stored> {
         self.runs.iter().scan(self.first(), |next, (id, count)| {
             let first = *next;
-            *next += count;
-            Some(Stored { id: *id as i64, first, last: *next - 1 })
+            *next = next.saturating_add(*count);
+            Some(Stored { id: *id as i64, first, last: next.saturating_sub(1) })
         })
     }
 
     /// Adds the run that was stored as the row `id` to the newest span of a mailbox.
     pub fn append(&mut self, tx: &Transaction, mailbox: MailboxId, id: i64, count: u64) -> Result<(), StoreError> {
         self.runs.push((id as u64, count));
-        self.last += count;
+        self.last = self.last.saturating_add(count);
         // The first span of each mailbox has another length, so that those that grow together are not full together.
-        let full = if self.first() == 1 { 1 + mailbox.0 as usize % FULL } else { FULL };
+        let full = if self.first() == 1 { (mailbox.0 as usize % FULL).saturating_add(1) } else { FULL };
         if self.runs.len() >= full {
             tx.prepare_cached("INSERT INTO span (mailbox, last, runs) VALUES (?, ?, ?)")?.execute(params![
                 number(mailbox.0),
