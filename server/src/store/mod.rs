@@ -39,7 +39,8 @@ pub struct PersonId(pub u64);
 /// leaves a gap behind the highest counter.
 ///
 /// *Named.* No two people have names in use that are the same or look alike, and what somebody gave up leads nowhere and
-/// stays out of others' reach for [`malote_common::limits::NAME_REST`]. The given name leads to its person always.
+/// stays out of others' reach for [`malote_common::limits::NAME_REST`], of which no leap of the clock takes more than a few
+/// days. The given name leads to its person always.
 ///
 /// *Apart.* A message to a room is one entry of the room's mailbox, whatever the number of its members, and only members
 /// put one there. A room in which nobody ever wrote goes with its last member, unless the server needs it. A member may see it from [`Membership::first`] on: what came while they were in the room, and the

@@ -119,7 +119,10 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
     // program that does.
     drop(handshake);
     let path = shortened(&path).to_owned();
-    let mut talk = Talk { socket, peer, path: path.clone(), heard_at: Instant::now(), is_pinged: false };
+    let now = Instant::now();
+    let signs = Bucket::new(SIGN_RATE, now);
+    let mut talk =
+        Talk { socket, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
@@ -180,6 +183,9 @@ async fn unless_stopped(talk: impl Future<Output = Ending>, mut stopping: watch:
     }
 }
 
+/// Pings and pongs that are read without a wait, and a second: many more than any program needs.
+const SIGN_RATE: Rate = Rate { burst: 50, per_second: 50 };
+
 /// A WebSocket whose peer is listened to, and watched for falling silent.
 pub struct Talk {
     socket: Socket,
@@ -188,6 +194,10 @@ pub struct Talk {
     heard_at: Instant,
     /// Whether the peer was asked for a sign of life since then.
     is_pinged: bool,
+    /// What the peer may ask and tell beside messages.
+    signs: Bucket,
+    /// Nothing is read before.
+    held_until: Option<Instant>,
 }
 
 /// Why a talk is over.
@@ -213,6 +223,10 @@ impl Talk {
     /// The next message, text or binary. May be dropped at any time.
     pub async fn next(&mut self) -> Result<Message, Ending> {
         loop {
+            if let Some(until) = self.held_until {
+                tokio::time::sleep_until(until.into()).await;
+                self.held_until = None;
+            }
             let silence = if self.is_pinged { limits::DEAD_AFTER } else { limits::PING_AFTER };
             let time_left = silence.saturating_sub(self.heard_at.elapsed());
             let message = tokio::select! {
@@ -232,7 +246,11 @@ impl Talk {
                     info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
                     return Ok(message);
                 }
-                Some(Ok(_)) => {}
+                // A ping is answered, and costs both sides.
+                Some(Ok(_)) => {
+                    let wait = self.signs.overdraw(1, self.heard_at);
+                    self.held_until = self.heard_at.checked_add(wait).filter(|_| !wait.is_zero());
+                }
                 Some(Err(error)) => return Err(Ending::from(error)),
                 None => return Err(Ending::Gone),
             }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use malote_common::frame::ServerFrame;
 use malote_common::{Address, Content, Entry, Name, codec, limits};
@@ -206,6 +207,24 @@ fn whoever_falls_silent_is_given_up_and_whoever_lives_is_not() {
     wait_for("giving up the silent visitor", || server.log().contains(&given_up).then_some(()));
     living.send(tungstenite::Message::text("oi")).unwrap();
     assert_eq!(living.read().unwrap(), tungstenite::Message::text("oi"));
+}
+
+#[test]
+fn whoever_pings_without_end_is_answered_at_a_measured_pace() {
+    let server = TestServer::start_with_web();
+    for path in ["/chat", "/echo"] {
+        let stream = TcpStream::connect(host(&server)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut caller = tungstenite::client(format!("ws://{}{path}", host(&server)), stream).unwrap().0;
+        let begun = Instant::now();
+        for number in 0..100u8 {
+            caller.write(tungstenite::Message::Ping(vec![number].into())).unwrap();
+        }
+        caller.send(tungstenite::Message::text("oi")).unwrap();
+        while caller.read().unwrap() != tungstenite::Message::text("oi") {}
+        // Fifty at once, and fifty a second: what comes behind them waits, and is not lost.
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{path}: {:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -38,6 +38,9 @@ impl std::fmt::Debug for Trial {
 /// Trials that wait for long time-outs most of the time, and can do so beside others.
 pub const WAITING: &[&str] = &["half-open"];
 
+/// Trials that show something only by their number: the long form carries them out twice in each round.
+pub const OFTEN: &[&str] = &["kill-server", "kill-client", "power-cut"];
+
 pub const ALL: &[&Trial] = &[
     &kills::SERVER,
     &kills::CLIENT,

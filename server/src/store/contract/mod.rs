@@ -32,6 +32,7 @@ pub fn check<S: Store>(open: impl Fn() -> S, reset: impl Fn()) {
         names::a_chosen_name_is_an_alias_of_the_given_one,
         names::refusals_say_why,
         names::a_name_that_was_given_up_rests,
+        names::no_leap_of_the_clock_ends_the_rest_of_a_name,
         names::who_changes_names_all_the_time_has_to_wait,
         rooms::only_members_post_and_one_entry_serves_them_all,
         rooms::a_member_may_see_what_came_since_and_a_little_before,

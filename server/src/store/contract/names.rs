@@ -20,6 +20,13 @@ fn take(store: &mut impl Store, person: &Login, typed: &str) -> Answer {
     take_at(store, person, typed, 1000)
 }
 
+/// Somebody comes every day.
+fn days_pass(store: &mut impl Store, days: std::ops::Range<i64>) {
+    for day in days {
+        store.commit(&[Operation::Login { key: [0; 32], device: DEVICE }], Timestamp(day * DAY)).unwrap();
+    }
+}
+
 fn reaches(store: &mut impl Store, author: &Login, counter: u64, to: &str) -> Outcome {
     submit(store, author, submission(counter, &[to], "oi")).0[0]
 }
@@ -73,17 +80,37 @@ pub fn a_name_that_was_given_up_rests<S: Store>(open: &dyn Fn() -> S) {
     take_at(&mut store, &ids[0], "ana", 0);
     take_at(&mut store, &ids[0], "ana.souza", DAY);
     let refused = Answer::NameRefused(NameRefusal::GivenUp);
-    assert_eq!(take_at(&mut store, &ids[1], "ana", 30 * DAY), refused);
-    assert_eq!(take_at(&mut store, &ids[1], "аna", 30 * DAY), refused, "it looks like it");
+    assert_eq!(take_at(&mut store, &ids[1], "ana", 2 * DAY), refused);
+    assert_eq!(take_at(&mut store, &ids[1], "аna", 2 * DAY), refused, "it looks like it");
     // Whoever gave it up may have it back all the time.
     assert_eq!(take_at(&mut store, &ids[0], "ana", 2 * DAY), Answer::Named(name("ana")));
     take_at(&mut store, &ids[0], "ana.lima", 3 * DAY);
     drop(store);
     let mut store = open();
+    days_pass(&mut store, 3..33);
     assert_eq!(take_at(&mut store, &ids[1], "ana", 33 * DAY - 1), refused);
     assert_eq!(take_at(&mut store, &ids[1], "ana", 33 * DAY), Answer::Named(name("ana")));
     let other = ids[1].mailbox;
     assert_eq!(reaches(&mut store, &ids[2], 1, "ana"), Outcome::Accepted { mailbox: other, seq: 1 });
+}
+
+pub fn no_leap_of_the_clock_ends_the_rest_of_a_name<S: Store>(open: &dyn Fn() -> S) {
+    let mut store = open();
+    let ids = people(&mut store, 2);
+    let now = 20_000 * DAY;
+    days_pass(&mut store, 19_990..20_000);
+    take_at(&mut store, &ids[0], "ana", now);
+    take_at(&mut store, &ids[0], "ana.souza", now);
+    let refused = Answer::NameRefused(NameRefusal::GivenUp);
+    let (years, hour) = (3650 * DAY, DAY / 24);
+    for clock in [now + years, now - years, now, now - hour, now] {
+        assert_eq!(take_at(&mut store, &ids[1], "ana", clock), refused);
+        drop(store);
+        store = open();
+        assert_eq!(take_at(&mut store, &ids[1], "ana", clock + hour), refused);
+    }
+    days_pass(&mut store, 20_000..20_030);
+    assert_eq!(take_at(&mut store, &ids[1], "ana", now + 30 * DAY), Answer::Named(name("ana")));
 }
 
 pub fn who_changes_names_all_the_time_has_to_wait<S: Store>(open: &dyn Fn() -> S) {
@@ -98,5 +125,6 @@ pub fn who_changes_names_all_the_time_has_to_wait<S: Store>(open: &dyn Fn() -> S
     let wait = limits::NAME_REST.as_millis() as u64;
     let refused = Answer::NameRefused(NameRefusal::RateLimited { retry_after_ms: wait });
     assert_eq!(take(&mut store, &ids[0], "outro"), refused);
+    days_pass(&mut store, 0..30);
     assert!(matches!(take_at(&mut store, &ids[0], "outro", 1000 + wait as i64), Answer::Named(_)));
 }

@@ -31,6 +31,8 @@ pub(super) use mailbox_columns;
 pub struct Batch<'a> {
     pub tx: Transaction<'a>,
     pub now: Timestamp,
+    /// Once it was looked up.
+    pub age: Option<i64>,
     /// Where damage goes that comes to light.
     pub found: Found,
     pub mailboxes: Touched<MailboxId, Mailbox>,
@@ -96,6 +98,7 @@ impl<'a> Batch<'a> {
         Batch {
             tx,
             now,
+            age: None,
             found: found.clone(),
             mailboxes: Touched::default(),
             devices: Touched::default(),

@@ -13,6 +13,7 @@ use batch::Batch;
 use damage::Found;
 use log::Log;
 
+mod age;
 mod answers;
 mod authors;
 mod background;

@@ -15,8 +15,8 @@ use super::{reading, sum};
 /// The schema's versions, oldest first.
 pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// What tells our files from those of other programs: "MLT4".
-const APPLICATION: u32 = 0x4d4c_5434;
+/// What tells our files from those of other programs: "MLT5".
+const APPLICATION: u32 = 0x4d4c_5435;
 
 /// A connection to a store, which leaves the log alone when it is closed.
 pub fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -37,7 +37,7 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 pub const READ_WHOLE: u64 = 256 * 1024 * 1024;
 
 /// The tables of a larger one that are: without them nobody can be told anything.
-const READ_FIRST: [&str; 5] = ["room", "mailbox", "person", "name", "given"];
+const READ_FIRST: [&str; 6] = ["age", "room", "mailbox", "person", "name", "given"];
 
 /// Reads the file, and fails where something in it is damaged. Of one of more than `whole` bytes it reads what is small;
 /// whether it read everything is what it returns. Damaged messages are no failure: their runs are added to what was found.

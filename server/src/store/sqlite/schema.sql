@@ -18,11 +18,19 @@ CREATE TABLE name (
     skeleton    TEXT NOT NULL,            -- what it looks like
     name        TEXT NOT NULL,
     person      INTEGER NOT NULL REFERENCES person,
-    given_up_at INTEGER,                  -- NULL while it is in use
+    given_up_at INTEGER,                  -- at this age of the store; NULL while it is in use
     sum         INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(folded, skeleton, name, person, given_up_at)) STORED
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX name_by_skeleton ON name (skeleton);
 CREATE INDEX name_given_up ON name (person, given_up_at) WHERE given_up_at IS NOT NULL;
+
+-- One row: for how long the store has been in use, as far as the clock can be believed.
+CREATE TABLE age (
+    looked_at INTEGER NOT NULL,           -- the clock then: milliseconds since 1970
+    age       INTEGER NOT NULL,           -- milliseconds
+    sum       INTEGER NOT NULL GENERATED ALWAYS AS (row_sum(looked_at, age)) STORED
+) STRICT;
+INSERT INTO age (looked_at, age) VALUES (0, 0);
 
 CREATE TABLE device (
     id           INTEGER PRIMARY KEY,
