@@ -170,6 +170,11 @@ impl FrameBuffer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Bytes of a frame that is not complete, or of frames that were not asked for yet.
+    pub fn waiting(&self) -> usize {
+        self.bytes.len().saturating_sub(self.used)
+    }
+
     /// The body of the next frame that is complete. An announced length over `allowed` is an error at once, before
     /// any of it is waited for; the connection is of no more use then.
     pub fn next_frame(&mut self, allowed: usize) -> Result<Option<&[u8]>, FrameError> {

@@ -58,6 +58,13 @@ pub const MAX_CLIENTS: usize = 10_000;
 /// Connections of one address that may be in the handshake at once: one computer cannot occupy them all.
 pub const HANDSHAKES_PER_ADDRESS: usize = 20;
 
+/// Connections of one address that may be open at once, where the configuration says nothing: one computer cannot take all places,
+/// nor fill the memory with what it never finishes.
+pub const CLIENTS_PER_ADDRESS: usize = 2_000;
+
+/// Devices of one person that may be connected at once: each of them is told everything.
+pub const DEVICES_CONNECTED: usize = 32;
+
 /// People in one page of the directory; 500 names of the longest kind stay far below [`FRAME_BYTES`].
 pub const PEOPLE_PER_PAGE: usize = 500;
 

@@ -15,6 +15,8 @@ pub struct Config {
     pub listen: SocketAddr,
     pub data: PathBuf,
     pub max_clients: usize,
+    /// Of those, from one address.
+    pub max_clients_per_address: usize,
     pub rate: Rate,
     /// Whether clients speak without TLS, to measure what TLS costs. Only for a loopback address.
     pub plaintext: bool,
@@ -42,6 +44,7 @@ pub struct ConfigFile {
     pub lan: Option<bool>,
     pub data: Option<PathBuf>,
     pub max_clients: Option<usize>,
+    pub max_clients_per_address: Option<usize>,
     pub log_format: Option<LogFormat>,
     pub web: Option<WebAddress>,
     pub web_cert: Option<PathBuf>,
@@ -135,10 +138,10 @@ mod tests {
     #[test]
     fn a_file_has_the_flags_names_and_no_others() {
         let file: ConfigFile = toml::from_str(
-            "listen = '127.0.0.1:0'\nmax-clients = 3\nlog-format = 'json'\n[rate]\nburst = 1\nper-second = 2",
+            "listen = '127.0.0.1:0'\nmax-clients = 3\nmax-clients-per-address = 2\nlog-format = 'json'\n[rate]\nburst = 1\nper-second = 2",
         )
         .unwrap();
-        assert_eq!(file.max_clients, Some(3));
+        assert_eq!((file.max_clients, file.max_clients_per_address), (Some(3), Some(2)));
         assert_eq!(file.rate, Some(Rate { burst: 1, per_second: 2 }));
         assert!(toml::from_str::<ConfigFile>("max-clientes = 3").is_err());
     }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -11,7 +12,7 @@ use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
@@ -19,19 +20,39 @@ use tracing::{debug, info};
 use crate::listener::{Arrival, Handshake, stopped};
 use crate::post_office::thread::{Counter, Letter, REQUESTS_PER_LETTER};
 use crate::post_office::{Inbox, Mail, Request, SessionId, mailslot};
-use crate::rate::Allowances;
+use crate::rate::{Allowances, Rate};
 use crate::session::{CLOSING_TIME, Door, Output, Session};
 
 /// Bytes read from a socket at once: what a client may send without waiting, if it is short.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of frames that a connection may have begun and not finished without asking: what nearly all messages are shorter than.
+const SHORT: usize = 32 * 1024;
+
+/// Connections that may have begun longer ones at the same time. Who begins another waits until there is a place: with their
+/// deadlines, they bound what the server holds for people who finish nothing.
+const LONG_FRAMES: usize = 64;
 
 /// What all connections share.
 #[derive(Clone)]
 pub struct Context {
     pub counter: Counter,
     pub allowances: Allowances,
+    /// Places for long frames.
+    long_frames: Arc<Semaphore>,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Context {
+    pub fn new(counter: Counter, rate: Rate, stopping: watch::Receiver<bool>) -> Context {
+        Context {
+            counter,
+            allowances: Allowances::new(rate),
+            long_frames: Arc::new(Semaphore::new(LONG_FRAMES)),
+            stopping,
+        }
+    }
 }
 
 /// What a session hears by.
@@ -136,14 +157,15 @@ pub async fn converse(
     context: Context,
 ) {
     let Caller { id, peer, at, handshake } = caller;
-    let Context { counter, allowances, stopping } = context;
+    let Context { counter, allowances, long_frames, stopping } = context;
     let pumped = async {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
         let (slot, inbox) = mailslot();
         counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
         let session = Session::new(door, nonce, allowances, at);
-        let mut pump = Pump { session, id, peer, handshake: Some(handshake), counter: &counter };
+        let handshake = Some(handshake);
+        let mut pump = Pump { session, id, peer, handshake, counter: &counter, long_frames: &long_frames, place: None };
         pump.run(incoming, outgoing, inbox, stopping).await
     };
     match pumped.await {
@@ -160,6 +182,9 @@ struct Pump<'a> {
     peer: SocketAddr,
     handshake: Option<Handshake>,
     counter: &'a Counter,
+    long_frames: &'a Arc<Semaphore>,
+    /// Among the long frames.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Pump<'_> {
@@ -177,6 +202,9 @@ impl Pump<'_> {
         let mut unflushed = false;
         loop {
             let (requests, closes) = self.wanted();
+            if self.session.unfinished() <= SHORT {
+                self.place = None;
+            }
             for letter in requests {
                 self.wait_for_turn(&letter).await;
                 self.counter.send(letter).await.map_err(io::Error::other)?;
@@ -198,7 +226,8 @@ impl Pump<'_> {
                     // The post office has ended: nothing more can be promised to anybody.
                     None => self.session.close(Closing::StoreFailed),
                 },
-                arrived = incoming.next(), if self.session.accepts_input() => match arrived? {
+                Ok(place) = self.long_frames.clone().acquire_owned(), if self.needs_place() => self.place = Some(place),
+                arrived = incoming.next(), if self.session.accepts_input() && !self.needs_place() => match arrived? {
                     Arrived::Bytes(bytes) => self.session.receive(bytes, Instant::now()),
                     Arrived::Body(body) => self.session.receive_body(body, Instant::now()),
                     Arrived::Nothing => self.session.receive_nothing(Instant::now()),
@@ -216,6 +245,11 @@ impl Pump<'_> {
                 () = stopping.as_mut() => self.session.close(Closing::ShuttingDown),
             }
         }
+    }
+
+    /// Whether nothing more is read before there is a place among the long frames.
+    fn needs_place(&self) -> bool {
+        self.place.is_none() && self.session.unfinished() > SHORT
     }
 
     /// Until the session has to be told the time again.

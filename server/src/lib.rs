@@ -38,13 +38,18 @@ use crate::connection::Context;
 use crate::identity::{Identity, IdentityError};
 use crate::listener::Gate;
 use crate::post_office::{PostOffice, thread};
-use crate::rate::Allowances;
 use crate::store::{StoreError, sqlite::SqliteStore};
 use crate::web::Web;
 
 const STORE: &str = "store.db";
 const MARK: &str = "store.db-mark";
 const LOCK: &str = "lock";
+
+/// The store of a restore that is not finished.
+const UNFINISHED: &str = "unfinished.db";
+
+/// Bytes without which a store cannot be opened.
+const SPACE: u64 = 1024 * 1024;
 
 /// A server that has its address and its store, and serves once it is run.
 pub struct Server {
@@ -75,6 +80,8 @@ pub enum StartError {
     DataPresent { path: PathBuf },
     #[error("the store in {} cannot be opened: {reason}", path.display())]
     Store { path: PathBuf, reason: String },
+    #[error("there is no space in {}", path.display())]
+    Full { path: PathBuf },
     #[error("the key in {} cannot be used: {reason}", path.display())]
     Key { path: PathBuf, reason: String },
     #[error("the certificate for browsers cannot be used: {reason}")]
@@ -100,8 +107,7 @@ impl Server {
         }
         let lock = lock_directory(&config.data)?;
         let identity = identity_of(&config.data)?;
-        let store = SqliteStore::open(&config.data.join(STORE))
-            .map_err(|error| StartError::Store { path: config.data.clone(), reason: error.to_string() })?;
+        let store = open_store(&config.data)?;
         let (listener, address) = listen("--listen", config.listen).await?;
         let web = match &config.web {
             Some(web) => bind_web(web, &identity, config.max_clients).await?,
@@ -136,8 +142,8 @@ impl Server {
         let (ended, mut office_ended) = oneshot::channel();
         tokio::task::spawn_blocking(move || ended.send(office.join()));
         let (stop, stopping) = watch::channel(false);
-        let gate = Gate::new(self.config.max_clients);
-        let context = Context { counter, allowances: Allowances::new(self.config.rate), stopping };
+        let gate = Gate::new(self.config.max_clients, self.config.max_clients_per_address);
+        let context = Context::new(counter, self.config.rate, stopping);
         let web = self.web.map(|web| tokio::spawn(web.run(gate.clone(), context.clone())));
         let connections = tokio::spawn(listener::listen(self.listener, gate, context.stopping.clone(), {
             move |stream, arrival| connection::serve(stream, arrival, context.clone(), tls.clone())
@@ -168,11 +174,29 @@ impl Server {
     }
 }
 
-/// The server's key; a new one where there is no server yet.
+/// Opens the messages, or makes a store for them.
+fn open_store(data: &Path) -> Result<SqliteStore, StartError> {
+    let path = data.to_owned();
+    SqliteStore::open(&data.join(STORE)).map_err(|error| match error {
+        StoreError::Full => StartError::Full { path },
+        // What fails for want of space does not always say so, and nobody is to doubt their messages because of it.
+        StoreError::Failed(_) if has_no_space(data) => StartError::Full { path },
+        StoreError::Failed(reason) => StartError::Store { path, reason },
+    })
+}
+
+fn has_no_space(directory: &Path) -> bool {
+    let space = rustix::fs::statvfs(directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    space.is_ok_and(|bytes| bytes < SPACE)
+}
+
+/// The server's key; a new one where there is no server yet, or where somebody has deleted the old one to say so.
 fn identity_of(data: &Path) -> Result<Identity, StartError> {
     let path = data.to_owned();
+    let exists = |name: &str| data.join(name).exists();
     // Where a server has served, there was a key that everybody knows: another one in its place would be an attack to them.
-    let is_old = data.join(MARK).exists();
+    let is_served = exists(MARK) && identity::FILES.iter().any(|name| exists(name));
+    let is_old = is_served || (exists(STORE) && !exists(MARK)) || exists(UNFINISHED);
     let identity = if is_old { Identity::read(data) } else { Identity::open(data) };
     identity.map_err(|error| match error {
         IdentityError::Io(error) if is_old => StartError::Key { path, reason: error.to_string() },
@@ -221,9 +245,21 @@ pub fn default_data_directory() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "malote").map(|directories| directories.data_dir().join("server"))
 }
 
+/// Makes a directory for nobody else, also those above it, and waits until it is on the disk.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
 fn lock_directory(path: &Path) -> Result<File, StartError> {
     let unwritable = |error| StartError::DataUnwritable { path: path.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unwritable)?;
+    make_directory(path).map_err(unwritable)?;
     let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK));
     let lock = lock.map_err(unwritable)?;
     match lock.try_lock() {
@@ -251,6 +287,18 @@ mod tests {
         fs::write(data.path().join(MARK), b"").unwrap();
         fs::remove_file(&certificate).unwrap();
         assert!(matches!(identity_of(data.path()), Err(StartError::Key { .. })));
+        // Both are deleted, as the sentence about it says.
+        fs::remove_file(data.path().join("server.key")).unwrap();
+        assert!(identity_of(data.path()).is_ok());
+    }
+
+    #[test]
+    fn a_restore_that_was_cut_off_gets_no_key_of_its_own() {
+        for unfinished in [UNFINISHED, STORE] {
+            let data = tempfile::tempdir().unwrap();
+            fs::write(data.path().join(unfinished), b"").unwrap();
+            assert!(matches!(identity_of(data.path()), Err(StartError::Key { .. })), "{unfinished}");
+        }
     }
 
     #[tokio::test]
@@ -262,8 +310,15 @@ mod tests {
             let web = WebConfig { address, is_asked_for, certificate: None, visitors: false };
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let data = data.path().to_owned();
-            let config =
-                Config { listen, data, max_clients: 1, rate: Default::default(), plaintext: false, web: Some(web) };
+            let config = Config {
+                listen,
+                data,
+                max_clients: 1,
+                max_clients_per_address: 1,
+                rate: Default::default(),
+                plaintext: false,
+                web: Some(web),
+            };
             Server::bind(config).await.map(|server| server.web_url())
         };
         assert!(matches!(bind(address, false).await, Ok(None)));

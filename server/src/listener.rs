@@ -32,8 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Gate {
     places: Arc<Semaphore>,
-    /// Those that are being set up.
-    handshakes: Handshakes,
+    addresses: Addresses,
     last: Arc<AtomicU64>,
 }
 
@@ -50,23 +49,28 @@ pub struct Arrival {
 }
 
 /// One of the places for connections, given back when dropped.
-pub struct Place(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    _visit: Visit,
+}
 
 impl Gate {
-    pub fn new(max_clients: usize) -> Gate {
+    pub fn new(max_clients: usize, per_address: usize) -> Gate {
         let places = Arc::new(Semaphore::new(max_clients.saturating_add(ROOM_FOR_REFUSALS)));
-        Gate { places, handshakes: Handshakes::new(limits::HANDSHAKES_PER_ADDRESS), last: Arc::default() }
+        let addresses = Addresses::new(limits::HANDSHAKES_PER_ADDRESS, per_address);
+        Gate { places, addresses, last: Arc::default() }
     }
 
     /// A gate beside this one, with places of its own, so that those who come in there take none from those who come in here.
     pub fn beside(&self, places: usize, handshakes_per_address: usize) -> Gate {
         let places = Arc::new(Semaphore::new(places));
-        Gate { places, handshakes: Handshakes::new(handshakes_per_address), last: self.last.clone() }
+        let addresses = Addresses::new(handshakes_per_address, self.addresses.connections);
+        Gate { places, addresses, last: self.last.clone() }
     }
 
     /// A place among those of this address that are being set up, if there is one.
     pub fn begin_handshake(&self, address: IpAddr) -> Option<Handshake> {
-        self.handshakes.begin(address)
+        self.addresses.begin(address)
     }
 
     /// The next session's identity: greater than all before.
@@ -76,8 +80,10 @@ impl Gate {
 
     /// Lets a connection in, if there is a place for it.
     fn admit(&self, peer: SocketAddr) -> Option<Arrival> {
-        let place = Place(self.places.clone().try_acquire_owned().ok()?);
+        let permit = self.places.clone().try_acquire_owned().ok()?;
+        let visit = self.addresses.enter(peer.ip())?;
         let handshake = self.begin_handshake(peer.ip())?;
+        let place = Place { _permit: permit, _visit: visit };
         Some(Arrival { id: self.next_id(), peer, at: Instant::now(), handshake, place })
     }
 }
@@ -117,52 +123,72 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Counts the connections of each address that are being set up, and those who log in.
+/// Counts the connections of each address, those among them that are being set up, and those who log in.
 #[derive(Clone)]
-struct Handshakes {
-    per_address: usize,
-    addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
+struct Addresses {
+    /// How many an address may have that are being set up.
+    handshakes: usize,
+    /// How many an address may have.
+    connections: usize,
+    known: Arc<Mutex<HashMap<IpAddr, Address>>>,
 }
 
 struct Address {
     being_set_up: usize,
+    connected: usize,
     logins: Bucket,
 }
 
 /// A place among an address's handshakes, given back when dropped.
-pub struct Handshake {
-    handshakes: Handshakes,
+pub struct Handshake(Visit);
+
+/// One of an address's connections, given back when dropped.
+struct Visit {
+    addresses: Addresses,
     address: IpAddr,
+    /// Among which it counts.
+    count: Count,
 }
 
-impl Handshakes {
-    fn new(per_address: usize) -> Handshakes {
-        Handshakes { per_address, addresses: Arc::default() }
+/// One of an address's counts.
+type Count = fn(&mut Address) -> &mut usize;
+
+impl Addresses {
+    fn new(handshakes: usize, connections: usize) -> Addresses {
+        Addresses { handshakes, connections, known: Arc::default() }
     }
 
     fn begin(&self, address: IpAddr) -> Option<Handshake> {
+        self.count(address, |address| &mut address.being_set_up, self.handshakes).map(Handshake)
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Visit> {
+        self.count(address, |address| &mut address.connected, self.connections)
+    }
+
+    fn count(&self, address: IpAddr, count: Count, most: usize) -> Option<Visit> {
         let now = Instant::now();
-        let mut addresses = self.lock();
-        if addresses.len() >= REMEMBERED && !addresses.contains_key(&address) {
-            addresses.retain(|_, address| !address.is_forgettable(now));
+        let mut known = self.lock();
+        if known.len() >= REMEMBERED && !known.contains_key(&address) {
+            known.retain(|_, address| !address.is_forgettable(now));
         }
-        let new = || Address { being_set_up: 0, logins: Bucket::new(LOGINS, now) };
-        let known = addresses.entry(address).or_insert_with(new);
-        if known.being_set_up >= self.per_address {
+        let new = || Address { being_set_up: 0, connected: 0, logins: Bucket::new(LOGINS, now) };
+        let counted = count(known.entry(address).or_insert_with(new));
+        if *counted >= most {
             return None;
         }
-        known.being_set_up = known.being_set_up.saturating_add(1);
-        Some(Handshake { handshakes: self.clone(), address })
+        *counted = counted.saturating_add(1);
+        Some(Visit { addresses: self.clone(), address, count })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Address {
     fn is_forgettable(&self, now: Instant) -> bool {
-        self.being_set_up == 0 && self.logins.is_full(now)
+        self.being_set_up == 0 && self.connected == 0 && self.logins.is_full(now)
     }
 }
 
@@ -170,18 +196,19 @@ impl Handshake {
     /// Somebody is about to log in here. Says how long they are to wait for their turn, which is no longer than the others of
     /// their address who are being set up take: they keep nobody else waiting.
     pub fn log_in(&self, now: Instant) -> Duration {
-        let mut addresses = self.handshakes.lock();
-        addresses.get_mut(&self.address).map_or(Duration::ZERO, |address| address.logins.overdraw(1, now))
+        let mut known = self.0.addresses.lock();
+        known.get_mut(&self.0.address).map_or(Duration::ZERO, |address| address.logins.overdraw(1, now))
     }
 }
 
-impl Drop for Handshake {
+impl Drop for Visit {
     fn drop(&mut self) {
-        let mut addresses = self.handshakes.lock();
-        if let Some(address) = addresses.get_mut(&self.address) {
-            address.being_set_up = address.being_set_up.saturating_sub(1);
+        let mut known = self.addresses.lock();
+        if let Some(address) = known.get_mut(&self.address) {
+            let counted = (self.count)(address);
+            *counted = counted.saturating_sub(1);
             if address.is_forgettable(Instant::now()) {
-                addresses.remove(&self.address);
+                known.remove(&self.address);
             }
         }
     }
@@ -193,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_handshakes_and_no_more() {
-        let handshakes = Handshakes::new(3);
+        let handshakes = Addresses::new(3, 9);
         let address = IpAddr::from([127, 0, 0, 1]);
         let held: Vec<_> = (0..3).map(|_| handshakes.begin(address).unwrap()).collect();
         assert!(handshakes.begin(address).is_none());
@@ -204,8 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_so_many_connections_and_no_more() {
+        let gate = Gate::new(9, 3);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let held: Vec<_> = (0..3).map(|_| gate.admit(peer).unwrap()).collect();
+        assert!(gate.admit(peer).is_none());
+        assert!(gate.admit(SocketAddr::from(([127, 0, 0, 2], 1))).is_some());
+        drop(held);
+        assert!(gate.admit(peer).is_some());
+        assert_eq!(gate.addresses.lock().len(), 0);
+    }
+
+    #[test]
     fn whoever_logs_in_again_and_again_waits_and_keeps_others_from_nothing() {
-        let (handshakes, now) = (Handshakes::new(2), Instant::now());
+        let (handshakes, now) = (Addresses::new(2, 9), Instant::now());
         let (address, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         // Somebody is there all the while, so that the address is not forgotten meanwhile.
         let _someone = handshakes.begin(address);

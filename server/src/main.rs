@@ -121,6 +121,7 @@ fn serve(flags: Flags, file: ConfigFile, data: PathBuf, texts: &Texts) -> Result
         listen: listen_address(flags.listen.or(file.listen), flags.lan || file.lan.unwrap_or(false)),
         data,
         max_clients: flags.max_clients.map(|n| n as usize).or(file.max_clients).unwrap_or(limits::MAX_CLIENTS),
+        max_clients_per_address: file.max_clients_per_address.unwrap_or(limits::CLIENTS_PER_ADDRESS),
         rate: file.rate.unwrap_or_default(),
         plaintext: flags.plaintext,
         web,
@@ -194,6 +195,7 @@ fn explain_start(error: &StartError, texts: &Texts) -> String {
         StartError::Store { path, reason } => {
             texts.with("server-store-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
         }
+        StartError::Full { path } => texts.with("server-disk-full", &[("path", show(path))]),
         StartError::Key { path, reason } => {
             texts.with("server-key-refused", &[("path", show(path)), ("reason", reason.as_str().into())])
         }

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::identity::{self, Identity, IdentityError};
 use crate::store::StoreError;
 use crate::store::sqlite::{self, Inspection};
-use crate::{LOCK, STORE, StartError, lock_directory};
+use crate::{LOCK, STORE, StartError, UNFINISHED, lock_directory, make_directory};
 
 /// Reads everything in a data directory, also while a server uses it.
 pub fn check(data: &Path) -> Result<Inspection, StartError> {
@@ -22,7 +22,7 @@ pub fn back_up(data: &Path, to: &Path) -> Result<Inspection, StartError> {
     has_identity(data)?;
     make_empty(to)?;
     let inspection = sqlite::back_up(&data.join(STORE), &to.join(STORE)).map_err(refused(data))?;
-    identity::FILES.iter().try_for_each(|name| copy(data, to, name)).map_err(unwritable(to))?;
+    identity::FILES.iter().try_for_each(|name| copy(&data.join(name), &to.join(name))).map_err(unwritable(to))?;
     has_identity(to)?;
     Ok(inspection)
 }
@@ -38,14 +38,21 @@ pub fn restore(from: &Path, data: &Path) -> Result<Inspection, StartError> {
         return Err(StartError::DataPresent { path: data.to_owned() });
     }
     let is_of_one_moment = sqlite::check_log(&from.join(STORE)).is_ok();
-    let log = format!("{STORE}-wal");
-    let brought_back = copy(from, data, STORE)
-        .and_then(|()| if from.join(&log).exists() { copy(from, data, &log) } else { Ok(()) })
+    let (log, copied_log) = (format!("{STORE}-wal"), format!("{UNFINISHED}-wal"));
+    let has_log = from.join(&log).exists();
+    // Under another name until it lives anew: cut off here, it is nothing that a server starts with.
+    let brought_back = copy(&from.join(STORE), &data.join(UNFINISHED))
+        .and_then(|()| if has_log { copy(&from.join(&log), &data.join(&copied_log)) } else { Ok(()) })
         .map_err(unwritable(data))
-        .and_then(|()| sqlite::bring_back(&data.join(STORE), is_of_one_moment).map_err(refused(from)))
+        .and_then(|()| sqlite::bring_back(&data.join(UNFINISHED), is_of_one_moment).map_err(refused(from)))
+        .and_then(|inspection| {
+            let renamed = fs::rename(data.join(UNFINISHED), data.join(STORE)).and_then(|()| sync(data));
+            renamed.map(|()| inspection).map_err(unwritable(data))
+        })
         .and_then(|inspection| {
             // The certificate comes last, as when a server is new: without it there is none.
-            identity::FILES.iter().try_for_each(|name| copy(from, data, name)).map_err(unwritable(data))?;
+            let copied = identity::FILES.iter().try_for_each(|name| copy(&from.join(name), &data.join(name)));
+            copied.map_err(unwritable(data))?;
             Ok(inspection)
         });
     if brought_back.is_err() {
@@ -67,7 +74,7 @@ fn has_identity(directory: &Path) -> Result<(), StartError> {
 }
 
 fn make_empty(directory: &Path) -> Result<(), StartError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unwritable(directory))?;
+    make_directory(directory).map_err(unwritable(directory))?;
     match files_in(directory)?.is_empty() {
         true => Ok(()),
         false => Err(StartError::DataPresent { path: directory.to_owned() }),
@@ -80,12 +87,16 @@ fn files_in(directory: &Path) -> Result<Vec<OsString>, StartError> {
 }
 
 /// Copies a file for nobody else to read, and waits for the disk.
-fn copy(from: &Path, to: &Path, name: &str) -> io::Result<()> {
-    let target = to.join(name);
-    fs::copy(from.join(name), &target)?;
-    fs::set_permissions(&target, fs::Permissions::from_mode(0o600))?;
-    fs::File::open(&target)?.sync_all()?;
-    fs::File::open(to)?.sync_all()
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o600))?;
+    fs::File::open(to)?.sync_all()?;
+    to.parent().map_or(Ok(()), sync)
+}
+
+/// Waits until what is in a directory is there for good.
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }
 
 fn unwritable(path: &Path) -> impl Fn(io::Error) -> StartError {

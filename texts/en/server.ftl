@@ -16,6 +16,7 @@ server-address-failed = Cannot serve on { $address }: { $reason }.
 server-data-unwritable = Cannot write to the folder { $path }: { $reason }. Check the permissions, or choose another with --data.
 server-data-locked = The folder { $path } is in use by another malote-server. Close it, or choose another folder with --data.
 server-store-refused = The messages in { $path } cannot be opened safely: { $reason }. Nothing was changed. Rename the folder, and restore its last backup with “malote-server restore COPY”. Without a backup, try the same with the renamed folder itself: what can still be read comes back, and people's programs send again what is missing.
+server-disk-full = There is no space left for the folder { $path }, so the messages cannot be opened. Nothing is wrong with them. Free some space, and start the server again.
 server-key-refused = The server's key in { $path } cannot be used: { $reason }. Nothing was changed. Copy server.key and server.crt from a backup. Without them, the server starts again only if both are deleted, with another key, which each person will have to confirm.
 server-config-unreadable = The configuration file { $path } cannot be read: { $reason }.
 server-store-failed = The messages could not be written to the disk: { $reason }. The server has stopped so as not to promise what it cannot keep; nothing that was accepted is lost.

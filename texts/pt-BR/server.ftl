@@ -16,6 +16,7 @@ server-address-failed = Não foi possível atender em { $address }: { $reason }.
 server-data-unwritable = Não é possível gravar na pasta { $path }: { $reason }. Confira as permissões ou escolha outra com --data.
 server-data-locked = A pasta { $path } já está em uso por outro malote-server. Feche-o ou escolha outra pasta com --data.
 server-store-refused = As mensagens em { $path } não podem ser abertas com segurança: { $reason }. Nada foi alterado. Mude o nome da pasta e recupere a última cópia de segurança dela com “malote-server restore CÓPIA”. Sem cópia, tente o mesmo com a própria pasta, já com o nome novo: o que ainda pode ser lido volta, e os programas das pessoas reenviam o que faltar.
+server-disk-full = Não há mais espaço no disco para a pasta { $path }, e por isso as mensagens não podem ser abertas. Não há nada de errado com elas. Libere espaço e inicie o servidor de novo.
 server-key-refused = A chave do servidor em { $path } não pode ser usada: { $reason }. Nada foi alterado. Copie server.key e server.crt de uma cópia de segurança. Sem eles, só apagando os dois o servidor volta a abrir, com outra chave, e cada pessoa terá de confirmá-la.
 server-config-unreadable = O arquivo de configuração { $path } não pode ser lido: { $reason }.
 server-store-failed = Não foi possível gravar as mensagens no disco: { $reason }. O servidor parou para não prometer o que não pode cumprir; nada do que foi aceito se perdeu.

@@ -18,8 +18,8 @@ const PROGRAM: &str = "malote-server";
 /// Speaks frames without TLS.
 const PLAINTEXT: &str = "--plaintext";
 
-/// A benchmark is a flood, which the allowances of people are there to stop. Everything else is as it comes.
-const CONFIG: &str = "[rate]\nburst = 4_000_000_000\nper-second = 4_000_000_000\n";
+/// A benchmark is a flood from one address, which the allowances are there to stop. Everything else is as it comes.
+const CONFIG: &str = "max-clients-per-address = 100_000\n[rate]\nburst = 4_000_000_000\nper-second = 4_000_000_000\n";
 
 pub fn missing(stage: &Stage, tls: bool) -> Option<String> {
     let Ok(help) = Command::new(stage.programs.join(PROGRAM)).arg("--help").output() else {

@@ -141,6 +141,7 @@ fn start_server(home: &Path) -> Result<SocketAddr> {
         listen: ([127, 0, 0, 1], 0).into(),
         data: home.join("server"),
         max_clients: 10,
+        max_clients_per_address: 10,
         rate: Default::default(),
         plaintext: false,
         web: None,

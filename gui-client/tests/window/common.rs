@@ -51,6 +51,7 @@ impl Server {
             listen: self.address,
             data: self.directory.path().join("server"),
             max_clients: self.max_clients,
+            max_clients_per_address: self.max_clients,
             rate: Default::default(),
             plaintext: false,
             web: None,

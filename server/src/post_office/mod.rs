@@ -228,7 +228,8 @@ impl<S: Store> PostOffice<S> {
             effects.tell(other, Event::Superseded);
             self.leave(other, effects);
         }
-        if self.presence.count() >= self.max_clients {
+        let is_everywhere = self.presence.of_person(login.person).count() >= limits::DEVICES_CONNECTED;
+        if is_everywhere || self.presence.count() >= self.max_clients {
             self.tell_of_newcomer(&login, effects);
             return effects.tell(session, Event::Full);
         }

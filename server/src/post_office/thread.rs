@@ -21,7 +21,7 @@ const QUEUE: usize = 4096;
 /// Requests in one letter: with [`QUEUE`] it bounds what may wait.
 pub const REQUESTS_PER_LETTER: usize = 64;
 
-/// Requests after which no further letter is taken into a commit: it bounds how long those behind it wait.
+/// What requests weigh after which no further letter is taken into a commit: it bounds how long those behind it wait.
 const BATCH: usize = 2048;
 
 /// Bytes of messages after which no further letter is taken into a commit, counted once for each recipient: a batch is held
@@ -75,7 +75,7 @@ fn run<S: Store>(
             match letter {
                 Letter::Open(session, slot) => drop(slots.insert(session, slot)),
                 Letter::Requests(session, requests) => {
-                    taken = taken.saturating_add(requests.len());
+                    taken = requests.iter().map(Request::weight).fold(taken, usize::saturating_add);
                     bytes = requests.iter().map(Request::bytes).fold(bytes, usize::saturating_add);
                     requests.into_iter().for_each(|request| late.keep_or_release(session, request, &mut batch));
                 }

@@ -117,6 +117,15 @@ pub enum Event {
 }
 
 impl Request {
+    /// What it asks of the store, in look-ups of about the same length.
+    pub fn weight(&self) -> usize {
+        match self {
+            Request::Submit(submission) => submission.targets.len().max(1),
+            Request::Read { seqs, .. } => seqs.len().max(1),
+            _ => 1,
+        }
+    }
+
     /// Bytes of messages that it brings into mailboxes.
     pub fn bytes(&self) -> usize {
         match self {

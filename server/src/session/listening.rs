@@ -17,9 +17,12 @@ impl Session {
         self.charge(1, now);
     }
 
-    /// Takes in the frames that have come, as long as the peer is listened to.
+    /// Takes in the frames that have come, as long as the peer is listened to: not before everything is paid that their person
+    /// has asked for, here or elsewhere.
     pub(super) fn listen(&mut self, now: Instant) {
+        self.hold(0, now);
         let mut incoming = std::mem::take(&mut self.incoming);
+        let waiting = incoming.waiting();
         while self.held_until.is_none()
             && let Some(allowed) = self.allowed()
         {
@@ -29,6 +32,11 @@ impl Session {
                 Err(_) => return self.close(Closing::ProtocolError),
             }
         }
+        let is_unfinished = incoming.waiting() > 0 && self.held_until.is_none();
+        self.unfinished_since = match self.unfinished_since {
+            Some(since) if is_unfinished && incoming.waiting() == waiting => Some(since),
+            _ => is_unfinished.then_some(now),
+        };
         self.incoming = incoming;
     }
 
@@ -43,10 +51,13 @@ impl Session {
     /// The peer has asked for something. Where that is more than their allowance, nothing more is taken from them until
     /// they do not owe any more: what they say waits, in the end with them.
     pub(super) fn charge(&mut self, cost: u32, now: Instant) {
-        let State::Active(active) = &self.state else { return };
-        if cost == 0 {
-            return;
+        if cost > 0 {
+            self.hold(cost, now);
         }
+    }
+
+    fn hold(&mut self, cost: u32, now: Instant) {
+        let State::Active(active) = &self.state else { return };
         let wait = self.allowances.charge(active.login.person, cost, now).min(LONGEST_HOLD);
         if !wait.is_zero() {
             self.held_until = now.checked_add(wait);

@@ -53,6 +53,8 @@ pub struct Session {
     pinged_at: Option<Instant>,
     /// Nothing that the peer says is listened to before this: they have asked too much.
     held_until: Option<Instant>,
+    /// Since when the rest of a frame has been awaited.
+    unfinished_since: Option<Instant>,
     /// Since when the peer was heard without having taken anything of what waits for them.
     untaken_since: Option<Instant>,
     opened_at: Instant,
@@ -83,6 +85,7 @@ impl Session {
             heard_at: now,
             pinged_at: None,
             held_until: None,
+            unfinished_since: None,
             untaken_since: None,
             opened_at: now,
         }
@@ -206,10 +209,11 @@ impl Session {
             self.listen(now);
         }
         let silence = now.saturating_duration_since(self.heard_at);
-        let is_untaken = |since| now.saturating_duration_since(since) >= limits::DEAD_AFTER;
+        let is_over = |since| now.saturating_duration_since(since) >= limits::DEAD_AFTER;
         match self.state {
             State::Closed => {}
-            State::Active(_) if self.untaken_since.is_some_and(is_untaken) => self.close(Closing::Silent),
+            State::Active(_) if self.untaken_since.is_some_and(is_over) => self.close(Closing::Silent),
+            State::Active(_) if self.unfinished_since.is_some_and(is_over) => self.close(Closing::Silent),
             State::Active(_) if self.held_until.is_some() => {}
             State::Active(_) if silence >= limits::DEAD_AFTER => self.close(Closing::Silent),
             State::Active(_) if self.pinged_at.is_none() && silence >= limits::PING_AFTER => {
@@ -229,8 +233,8 @@ impl Session {
             State::Active(_) => {
                 let silence = if self.pinged_at.is_none() { limits::PING_AFTER } else { limits::DEAD_AFTER };
                 let next = self.held_until.or_else(|| self.heard_at.checked_add(silence));
-                let untaken = self.untaken_since.and_then(|since| since.checked_add(limits::DEAD_AFTER));
-                next.into_iter().chain(untaken).min()
+                let bounded = [self.untaken_since, self.unfinished_since].into_iter().flatten();
+                next.into_iter().chain(bounded.filter_map(|since| since.checked_add(limits::DEAD_AFTER))).min()
             }
             _ => self.opened_at.checked_add(limits::HANDSHAKE_TIME),
         }
@@ -282,6 +286,11 @@ impl Session {
                 feed.behind = true;
             }
         }
+    }
+
+    /// Bytes of frames that have come and are not finished, or not listened to yet.
+    pub fn unfinished(&self) -> usize {
+        self.incoming.waiting()
     }
 
     /// Whether to read from the peer: not while it does not read itself, or has asked too much.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use malote_common::limits;
 use tokio::sync::{mpsc, oneshot};
@@ -12,18 +12,19 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tracing::debug;
 
 use super::bridge::Door;
-use super::socket::{Ending, Talk};
+use super::socket::{BYTES_PER_COST, Ending, Talk};
 use crate::rate::{Bucket, Rate};
 
 /// What one visitor may say: nobody types that fast, and a program that floods is read more slowly.
 const VISITOR_RATE: Rate = Rate { burst: 200, per_second: 20 };
 
-/// Bytes of a text that cost as much as one more text: what visitors say is kept, and nobody knows who they are.
-const BYTES_PER_COST: usize = 4 * 1024;
+/// What all of them together may say. It is kept, and nobody knows who they are: coming again renews nothing.
+const VISITORS_RATE: Rate = Rate { burst: 20_000, per_second: 100 };
 
 /// The visitors, and their way into the room.
 pub struct Hub {
     visitors: Mutex<Visitors>,
+    bucket: Mutex<Bucket>,
     room: Door,
 }
 
@@ -58,7 +59,8 @@ struct Place {
 
 impl Hub {
     pub fn new(room: Door) -> Hub {
-        Hub { visitors: Mutex::default(), room }
+        let bucket = Mutex::new(Bucket::new(VISITORS_RATE, Instant::now()));
+        Hub { visitors: Mutex::default(), bucket, room }
     }
 
     /// A place for one more visitor, if there is one.
@@ -75,6 +77,11 @@ impl Hub {
         visitors.present.insert(number, Visitor { queue: sender, waiting: waiting.clone(), _presence: presence });
         drop(visitors);
         Some(Seat { place: Place { hub: self, number }, queue, waiting, sent_away })
+    }
+
+    /// Takes from what all visitors may say, or says when that much will be there.
+    fn take(&self, cost: u32) -> Result<(), Duration> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(cost, Instant::now())
     }
 
     /// Hands a text to every visitor, to all in the same order. Those who are too far behind are sent away.
@@ -107,7 +114,7 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
         // What the visitor said last must be paid for before they are listened to again.
         let mut owed = 0;
         loop {
-            let wait = bucket.take(owed, Instant::now()).err();
+            let wait = bucket.take(owed, Instant::now()).and_then(|()| place.hub.take(owed)).err();
             owed = if wait.is_some() { owed } else { 0 };
             tokio::select! {
                 message = talk.next(), if wait.is_none() => match message? {
@@ -144,6 +151,13 @@ mod tests {
 
     fn hub() -> Arc<Hub> {
         Arc::new(Hub::new(Door::closed()))
+    }
+
+    #[test]
+    fn all_visitors_together_may_say_so_much() {
+        let hub = hub();
+        assert_eq!(hub.take(VISITORS_RATE.burst), Ok(()));
+        assert!(hub.take(100).is_err_and(|wait| wait > Duration::from_millis(500)));
     }
 
     #[test]

@@ -121,8 +121,7 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
     let path = shortened(&path).to_owned();
     let now = Instant::now();
     let signs = Bucket::new(SIGN_RATE, now);
-    let mut talk =
-        Talk { socket, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
+    let mut talk = Talk { socket, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
@@ -167,7 +166,7 @@ async fn echo(talk: &mut Talk) -> Ending {
             Err(ending) => return ending,
         };
         // It is not read meanwhile, so it waits as well.
-        while let Err(wait) = bucket.take(1, Instant::now()) {
+        while let Err(wait) = bucket.take(cost(&message), Instant::now()) {
             tokio::time::sleep(wait).await;
         }
         if let Err(ending) = talk.send(message).await {
@@ -176,12 +175,20 @@ async fn echo(talk: &mut Talk) -> Ending {
     }
 }
 
+/// What is echoed has to be read, unmasked and written: a long message costs as much as some short ones.
+fn cost(message: &Message) -> u32 {
+    u32::try_from(message.len() / BYTES_PER_COST).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 async fn unless_stopped(talk: impl Future<Output = Ending>, mut stopping: watch::Receiver<bool>) -> Ending {
     tokio::select! {
         ending = talk => ending,
         () = stopped(&mut stopping) => Ending::ShuttingDown,
     }
 }
+
+/// Bytes that cost as much as one more message.
+pub const BYTES_PER_COST: usize = 4 * 1024;
 
 /// Pings and pongs that are read without a wait, and a second: many more than any program needs.
 const SIGN_RATE: Rate = Rate { burst: 50, per_second: 50 };

@@ -1,38 +1,56 @@
-//! How old the store is: for how long people have come to it, as far as the computer's clock can be believed. What must not end
+//! How old the store is: for how long it has been in use, as far as the computer's clock can be believed. What must not end
 //! because a clock leaps goes by this.
 
-use rusqlite::params;
+use malote_common::Timestamp;
+use rusqlite::{Connection, params};
 
 use super::super::StoreError;
-use super::batch::Batch;
 use super::sum;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-/// What counts of the time between two looks at the clock, at most: a long weekend, in which nobody comes. Who is away for
-/// longer, or has a clock that leaps, makes the store younger than it is and nothing worse.
+/// What counts of the time between two commits, at most: a long weekend, in which nobody comes. A longer holiday, or a clock
+/// that leaps, makes the store younger than it is and nothing worse.
 const LONGEST_STEP: i64 = 4 * 24 * HOUR;
 
-impl Batch<'_> {
-    /// Milliseconds for which the store has been in use. To be asked whenever somebody logs in, or too little is counted.
-    pub fn age(&mut self) -> Result<i64, StoreError> {
-        if let Some(age) = self.age {
-            return Ok(age);
+/// What is known of it.
+pub struct Age {
+    /// By the computer's clock, in milliseconds since 1970.
+    looked_at: i64,
+    /// Milliseconds, then.
+    age: i64,
+}
+
+impl Age {
+    pub fn read(connection: &Connection) -> Result<Age, StoreError> {
+        let (age, is_whole) =
+            connection.query_row("SELECT looked_at, age, sum = row_sum(looked_at, age) FROM age", [], |row| {
+                Ok((Age { looked_at: row.get(0)?, age: row.get(1)? }, row.get(2)?))
+            })?;
+        if is_whole { Ok(age) } else { Err(sum::changed("age")) }
+    }
+
+    /// The last time at which the store is known to have been used.
+    pub fn looked_at(&self) -> Timestamp {
+        Timestamp(self.looked_at)
+    }
+
+    /// Milliseconds.
+    pub fn at(&self, now: Timestamp) -> i64 {
+        self.age.saturating_add(now.0.saturating_sub(self.looked_at).clamp(0, LONGEST_STEP))
+    }
+
+    /// Takes a look at the clock; to be called before each commit. Writes it down now and then, unless the disk is full: what is
+    /// not written counts later, and nobody is to wait for it.
+    pub fn look(&mut self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        if (0..HOUR).contains(&now.0.saturating_sub(self.looked_at)) {
+            return Ok(());
         }
-        let (looked_at, age, is_whole): (i64, i64, bool) = self
-            .tx
-            .prepare_cached("SELECT looked_at, age, sum = row_sum(looked_at, age) FROM age")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        if !is_whole {
-            return Err(sum::changed("age"));
+        *self = Age { looked_at: now.0, age: self.at(now) };
+        let mut statement = connection.prepare_cached("UPDATE age SET looked_at = ?, age = ?")?;
+        match statement.execute(params![self.looked_at, self.age]).map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::Full) => Ok(()),
+            Err(failed) => Err(failed),
         }
-        let step = self.now.0.saturating_sub(looked_at);
-        let age = age.saturating_add(step.clamp(0, LONGEST_STEP));
-        // Not with each batch: what is not written counts next time.
-        if !(0..HOUR).contains(&step) {
-            self.tx.prepare_cached("UPDATE age SET looked_at = ?, age = ?")?.execute(params![self.now.0, age])?;
-        }
-        self.age = Some(age);
-        Ok(age)
     }
 }

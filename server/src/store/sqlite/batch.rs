@@ -31,8 +31,8 @@ pub(super) use mailbox_columns;
 pub struct Batch<'a> {
     pub tx: Transaction<'a>,
     pub now: Timestamp,
-    /// Once it was looked up.
-    pub age: Option<i64>,
+    /// The store's, in milliseconds.
+    pub age: i64,
     /// Where damage goes that comes to light.
     pub found: Found,
     pub mailboxes: Touched<MailboxId, Mailbox>,
@@ -94,11 +94,11 @@ struct Answered {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(tx: Transaction<'a>, now: Timestamp, found: &Found, operations: usize) -> Batch<'a> {
+    pub fn new(tx: Transaction<'a>, now: Timestamp, age: i64, found: &Found, operations: usize) -> Batch<'a> {
         Batch {
             tx,
             now,
-            age: None,
+            age,
             found: found.clone(),
             mailboxes: Touched::default(),
             devices: Touched::default(),

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Committed, Operation, PersonId, Run, Store, StoreError};
+use age::Age;
 use background::Background;
 use batch::Batch;
 use damage::Found;
@@ -58,6 +59,7 @@ pub struct SqliteStore {
     untold: Vec<Run>,
     /// Nothing has failed yet.
     is_sound: bool,
+    age: Age,
     connection: Connection,
 }
 
@@ -103,8 +105,11 @@ impl SqliteStore {
         // Without it, statements are prepared anew for nearly each value that they are given.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         opening::migrate(&mut connection)?;
-        let mut store = SqliteStore { log: None, reading: None, found, untold: Vec::new(), is_sound: true, connection };
-        store.commit(&[Operation::OpenRoom { room: Name::everybody() }], Timestamp(0))?;
+        let age = Age::read(&connection)?;
+        let now = age.looked_at();
+        let mut store =
+            SqliteStore { log: None, reading: None, found, untold: Vec::new(), is_sound: true, age, connection };
+        store.commit(&[Operation::OpenRoom { room: Name::everybody() }], now)?;
         Ok(store)
     }
 
@@ -121,7 +126,7 @@ impl SqliteStore {
         if some.is_empty() {
             return Ok(());
         }
-        match Batch::new(self.connection.transaction()?, now, &self.found, 0).set_aside(&some) {
+        match Batch::new(self.connection.transaction()?, now, self.age.at(now), &self.found, 0).set_aside(&some) {
             Ok(appended) => {
                 self.found.remove(&some);
                 self.untold.extend(appended);
@@ -155,7 +160,9 @@ impl Store for SqliteStore {
     fn commit(&mut self, operations: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
         self.trusting(|store| {
             store.set_aside(now)?;
-            let mut batch = Batch::new(store.connection.transaction()?, now, &store.found, operations.len());
+            store.age.look(&store.connection, now)?;
+            let (age, tx) = (store.age.at(now), store.connection.transaction()?);
+            let mut batch = Batch::new(tx, now, age, &store.found, operations.len());
             operations.iter().try_for_each(|operation| batch.carry_out(operation))?;
             let mut committed = batch.commit()?;
             if let Some(log) = &mut store.log {

@@ -125,7 +125,11 @@ pub fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
 
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    connection.pragma_update(None, "application_id", APPLICATION)?;
+    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    // On a full disk, nothing can be written, and nothing has to be.
+    if application != APPLICATION {
+        connection.pragma_update(None, "application_id", APPLICATION)?;
+    }
     for (migration, step) in MIGRATIONS.iter().zip(1u32..).skip(version as usize) {
         let tx = connection.transaction()?;
         tx.execute_batch(migration)?;

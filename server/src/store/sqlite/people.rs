@@ -24,8 +24,7 @@ pub fn person((number, name): (i64, String)) -> Result<Person, StoreError> {
 }
 
 impl Batch<'_> {
-    pub fn login(&mut self, key: &[u8; 32], device: DeviceId) -> Result<Login, StoreError> {
-        self.age()?;
+    pub fn login(&self, key: &[u8; 32], device: DeviceId) -> Result<Login, StoreError> {
         let known = self.tx.prepare_cached("SELECT number FROM person WHERE key = ?")?;
         let known: Option<i64> = { known }.query_row([&key[..]], |row| row.get(0)).optional()?;
         let person = match known {
@@ -60,8 +59,7 @@ impl Batch<'_> {
     }
 
     /// Gives a person the name of their choice, or the given one back.
-    pub fn take_name(&mut self, person: PersonId, name: Option<&Name>) -> Result<Answer, StoreError> {
-        let age = self.age()?;
+    pub fn take_name(&self, person: PersonId, name: Option<&Name>) -> Result<Answer, StoreError> {
         let given = Name::given(person.0);
         let name = name.filter(|name| name.folded() != given.folded()).unwrap_or(&given);
         let current: String = self
@@ -73,14 +71,14 @@ impl Batch<'_> {
             return Ok(Answer::Named(current));
         }
         if *name != given
-            && let Some(why) = self.refusal_of_name(person, name, age)?
+            && let Some(why) = self.refusal_of_name(person, name)?
         {
             return Ok(Answer::NameRefused(why));
         }
         if current != given && current.folded() != name.folded() {
             self.tx
                 .prepare_cached("UPDATE name SET given_up_at = ? WHERE folded = ?")?
-                .execute(params![age, current.folded()])?;
+                .execute(params![self.age, current.folded()])?;
         }
         self.tx
             .prepare_cached(
@@ -93,12 +91,12 @@ impl Batch<'_> {
         Ok(Answer::Named(name.clone()))
     }
 
-    fn refusal_of_name(&self, person: PersonId, name: &Name, age: i64) -> Result<Option<NameRefusal>, StoreError> {
+    fn refusal_of_name(&self, person: PersonId, name: &Name) -> Result<Option<NameRefusal>, StoreError> {
         if names::is_reserved_for_people(name) {
             return Ok(Some(NameRefusal::Reserved));
         }
         // What was given up longer ago than this is anybody's.
-        let rested = age.saturating_sub(limits::NAME_REST.as_millis() as i64);
+        let rested = self.age.saturating_sub(limits::NAME_REST.as_millis() as i64);
         let mut statement = self.tx.prepare_cached(
             "SELECT name, folded, given_up_at FROM name
              WHERE (skeleton = ?1 OR folded = ?2) AND person <> ?3 AND coalesce(given_up_at > ?4, 1)
@@ -115,18 +113,20 @@ impl Batch<'_> {
             Some((other, ..)) => return Ok(Some(NameRefusal::LooksLike(stored_name(&other)?))),
             None => {}
         }
-        self.patience_with(person, age)
+        self.patience_with(person)
     }
 
     /// Whoever changes names all the time would keep them all from others.
-    fn patience_with(&self, person: PersonId, age: i64) -> Result<Option<NameRefusal>, StoreError> {
+    fn patience_with(&self, person: PersonId) -> Result<Option<NameRefusal>, StoreError> {
         let rest = limits::NAME_REST.as_millis() as i64;
         let mut statement = self
             .tx
             .prepare_cached("SELECT count(*), min(given_up_at) FROM name WHERE person = ? AND given_up_at > ?")?;
         let (resting, oldest): (i64, Option<i64>) = statement
-            .query_row(params![number(person.0), age.saturating_sub(rest)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let wait = oldest.unwrap_or(0).saturating_add(rest).saturating_sub(age).max(1);
+            .query_row(params![number(person.0), self.age.saturating_sub(rest)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let wait = oldest.unwrap_or(0).saturating_add(rest).saturating_sub(self.age).max(1);
         let too_many = resting >= limits::NAMES_RESTING as i64;
         Ok(too_many.then_some(NameRefusal::RateLimited { retry_after_ms: wait as u64 }))
     }
