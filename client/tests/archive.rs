@@ -147,6 +147,28 @@ fn what_is_open_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_recipient_whose_address_is_damaged_is_refused_and_nobody_else_gets_it_in_their_place() {
+    let mut shelf = Fixture::new();
+    let (one, two) = (shelf.compose(1, "Usuario1, Usuario2, Usuario3"), shelf.compose(2, "Usuario2"));
+    shelf.archive.apply(&[Change::Attempted { message: one, counter: 3 }]).unwrap();
+    let disk = rusqlite::Connection::open(shelf.directory.path().join("archive.db")).unwrap();
+    disk.execute("UPDATE recipient SET address = 'Us rio2' WHERE address = 'Usuario2'", []).unwrap();
+    let outbox = shelf.archive.load().unwrap().outbox;
+    assert_eq!(outbox.len(), 1, "the other had nobody else");
+    assert_eq!((&outbox[0].targets[..], outbox[0].counter), (&[0, 2][..], None));
+    assert_eq!(
+        outbox[0].message.to,
+        Address::parse_list("Usuario1, Usuario3")
+            .map(|to| { vec![to[0].clone(), to[0].clone(), to[1].clone()] })
+            .unwrap()
+    );
+    let (queued, refused) = (State::Queued { waiting: None }, State::Refused { reason: "damaged".into() });
+    assert_eq!(shelf.states(one), [queued.clone(), refused.clone(), queued]);
+    assert_eq!(shelf.states(two), [refused]);
+    assert_eq!(shelf.archive.load().unwrap().outbox, outbox);
+}
+
+#[test]
 fn a_passing_refusal_stays_open_and_says_why() {
     let mut shelf = Fixture::new();
     let id = shelf.compose(1, "Usuario1, Usuario2");

@@ -5,6 +5,7 @@
 
 mod apply;
 mod error;
+mod outbox;
 mod reader;
 mod receive;
 mod restored;
@@ -231,7 +232,7 @@ pub enum State {
         seq: Seq,
         at: Timestamp,
     },
-    /// With the outcome's code, `expired` or `damaged`.
+    /// With the outcome's code, `expired`, `server_replaced` or `damaged`.
     Refused {
         reason: String,
     },
@@ -386,14 +387,7 @@ impl Archive {
             },
         )?;
         saved.rooms = rooms::saved(&self.connection, self.server)?;
-        let mut statement = self.connection.prepare(
-            "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before, tried_for, noted_at
-             FROM outbox JOIN sent ON sent.id = outbox.sent WHERE server = ? ORDER BY sent.id",
-        )?;
-        let mut rows = statement.query([self.server])?;
-        while let Some(row) = rows.next()? {
-            saved.outbox.push(self.open_message(row)?);
-        }
+        saved.outbox = outbox::open(&self.connection, self.server)?;
         let mut statement = self
             .connection
             .prepare("SELECT seq FROM received WHERE server = ? AND read = 1 AND seq > 0 ORDER BY seq")?;
@@ -405,30 +399,6 @@ impl Archive {
             .optional()?;
         saved.tell_read = quiet.is_none();
         Ok(saved)
-    }
-
-    fn open_message(&self, row: &rusqlite::Row) -> rusqlite::Result<Open> {
-        let sent: i64 = row.get(1)?;
-        let mut statement =
-            self.connection.prepare_cached("SELECT address FROM recipient WHERE sent = ? ORDER BY position")?;
-        let addresses = statement.query_map([sent], |row| row.get::<_, String>(0))?;
-        let to = addresses.map(|address| Ok(Address::parse(&address?).unwrap_or(Address::Everybody)));
-        let content = Content { subject: row.get(2)?, body: row.get(3)? };
-        Ok(Open {
-            message: Message {
-                id: MessageId(row.get(0)?),
-                to: to.collect::<rusqlite::Result<_>>()?,
-                in_reply_to: row.get::<_, Option<[u8; 16]>>(4)?.map(MessageId),
-                sent_at: Timestamp(row.get(5)?),
-                // It was within the limits when it was composed.
-                content: malote_common::codec::encode(&content).unwrap_or_default(),
-            },
-            targets: row.get(6)?,
-            counter: row.get::<_, Option<i64>>(7)?.map(|counter| counter as u64),
-            not_before: Timestamp(row.get(8)?),
-            tried_for: Duration::from_millis(row.get::<_, i64>(9)?.max(0) as u64),
-            noted_at: Timestamp(row.get(10)?),
-        })
     }
 
     /// Which server answers at the address this archive was opened for: see [`Identified`].
