@@ -327,6 +327,11 @@ fn what_the_servers_disk_has_damaged_is_shown_as_lost_and_its_author_can_send_it
     shelf.receive(6, delivered(6, 100));
     shelf.receive(7, damaged(6));
     assert!(matches!(shelf.states(three)[0], State::Delivered { .. }), "what has arrived is not lost");
+    let four = shelf.compose(4, "Usuario1");
+    shelf.receive(8, damaged(7));
+    shelf.receive(9, delivered(8, 100));
+    shelf.answer(four, &[accepted(7)]);
+    assert_eq!(shelf.states(four), [State::Refused { reason: "damaged".into() }], "something else was delivered");
 }
 
 /// What [`Fixture::answer`] does, for an attempt with this counter.

@@ -183,9 +183,10 @@ impl Batch<'_> {
                AND was_read.mailbox = recipient.mailbox AND was_read.seq = recipient.seq",
             params![row, position, self.server],
         )?;
+        // Whatever was acknowledged and opened at a place that is damaged, it was not the message.
         self.run(
             "UPDATE recipient SET state = 4, reason = 'damaged' FROM was_damaged
-             WHERE sent = ?1 AND position = ?2 AND state = 1 AND was_damaged.server = ?3
+             WHERE sent = ?1 AND position = ?2 AND was_damaged.server = ?3
                AND was_damaged.mailbox = recipient.mailbox AND was_damaged.seq = recipient.seq",
             params![row, position, self.server],
         )?;
