@@ -5,6 +5,7 @@ use std::time::Duration;
 use malote_client::archive::{Change, Draft, Identified, News, Shelf, State};
 use malote_client::{Archive, Reader};
 use malote_common::fingerprint::Fingerprint;
+use malote_common::frame::Membership;
 use malote_common::{
     Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Receipt, Timestamp, codec,
 };
@@ -379,6 +380,26 @@ fn what_a_backup_has_not_and_nobody_is_known_to_have_is_sent_again() {
     shelf.receive(2, letter(50));
     assert_eq!(shelf.reader().letters(Shelf::Inbox).unwrap().len(), 1);
     assert_eq!(shelf.archive.load().unwrap().to_tell, [2]);
+}
+
+#[test]
+fn everything_is_read_again_from_a_server_that_has_gone_back_under_the_same_epoch() {
+    let mut shelf = Fixture::new();
+    let epoch = Epoch([1; 16]);
+    let room = Membership { room: Name::parse("obras").unwrap(), mailbox: OTHERS, epoch, first: 3, last_seq: 9 };
+    let entry = Change::Received { mailbox: OTHERS, seq: 4, entry: letter(2) };
+    shelf.archive.apply(&[Change::Entered(room.clone()), entry]).unwrap();
+    shelf.receive(1, letter(1));
+    shelf
+        .archive
+        .apply(&[
+            Change::ServerRestored { last_counter: 0 },
+            Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms: vec![room] },
+        ])
+        .unwrap();
+    let saved = shelf.archive.load().unwrap();
+    assert_eq!(saved.resume, Some((OWN, epoch, 0)));
+    assert_eq!(saved.rooms[&OTHERS].last_seq, 2);
 }
 
 #[test]

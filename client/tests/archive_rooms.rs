@@ -79,7 +79,7 @@ impl Fixture {
 }
 
 fn membership(room: &str, mailbox: MailboxId, first: Seq) -> Membership {
-    Membership { room: Name::parse(room).unwrap(), mailbox, epoch: EPOCH, first, last_seq: 0 }
+    Membership { room: Name::parse(room).unwrap(), mailbox, epoch: EPOCH, first, last_seq: 40 }
 }
 
 fn message(id: u8) -> Message {
@@ -213,6 +213,9 @@ fn a_room_goes_on_where_it_ended_or_where_it_may_be_seen() {
     // Back soon enough to miss nothing, then after a long time.
     shelf.apply(Change::Entered(membership("obras", ROOM, 1)));
     assert_eq!(shelf.saved(ROOM), (1, true));
+    // The server has fewer entries than are here.
+    shelf.apply(Change::Entered(Membership { last_seq: 0, ..membership("obras", ROOM, 1) }));
+    assert_eq!(shelf.saved(ROOM), (0, true));
     shelf.apply(Change::Left { mailbox: ROOM });
     shelf.apply(Change::Entered(membership("obras", ROOM, 31)));
     assert_eq!(shelf.saved(ROOM), (30, true));

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use malote_common::frame::Membership;
-use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
+use malote_common::{Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::Command;
@@ -269,7 +269,9 @@ pub struct SavedRoom {
 impl SavedRoom {
     /// What is on disk of a room that we are in, as the server describes it, given what was on disk before.
     pub fn of(membership: &Membership, before: Option<&SavedRoom>) -> SavedRoom {
-        let known = before.filter(|before| before.epoch == membership.epoch).map_or(0, |before| before.last_seq);
+        // A server that has fewer entries than we do has forgotten some: what it has now is looked at from the beginning.
+        let goes_on = |before: &&SavedRoom| before.epoch == membership.epoch && before.last_seq <= membership.last_seq;
+        let known = before.filter(goes_on).map_or(0, |before| before.last_seq);
         SavedRoom {
             name: membership.room.clone(),
             epoch: membership.epoch,

@@ -42,6 +42,9 @@ impl Batch<'_> {
         // Others stand, or will, at these places.
         self.run(&format!("UPDATE recipient SET mailbox = NULL, seq = NULL WHERE {UNKNOWN}"), known)?;
         self.run("UPDATE received SET seq = 0 WHERE server = ?", [self.server])?;
+        // Everything is read again, also where the epochs are the same.
+        self.run("UPDATE server SET last_seq = 0 WHERE id = ?", [self.server])?;
+        self.run("UPDATE room SET last_seq = first - 1 WHERE server = ?", [self.server])?;
         for table in ["delivered", "was_read", "was_damaged"] {
             self.run(&format!("DELETE FROM {table} WHERE server = ?"), [self.server])?;
         }

@@ -56,8 +56,16 @@ impl Batch<'_> {
         self.run(
             "INSERT INTO room (server, mailbox, name, epoch, first, last_seq, member) VALUES (?1, ?2, ?3, ?4, ?5, ?5 - 1, 1)
              ON CONFLICT DO UPDATE SET
-                 last_seq = max(iif(epoch = ?4, last_seq, 0), ?5 - 1), name = ?3, epoch = ?4, first = ?5, member = 1",
-            params![self.server, number(room.mailbox.0), room.room.as_str(), &room.epoch.0[..], first.max(1)],
+                 last_seq = max(iif(epoch = ?4 AND last_seq <= ?6, last_seq, 0), ?5 - 1), name = ?3, epoch = ?4, first = ?5,
+                 member = 1",
+            params![
+                self.server,
+                number(room.mailbox.0),
+                room.room.as_str(),
+                &room.epoch.0[..],
+                first.max(1),
+                number(room.last_seq)
+            ],
         )?;
         self.rooms_changed();
         Ok(())

@@ -347,7 +347,9 @@ impl Engine {
         let Welcome { name, number, mailbox, epoch, last_seq, last_counter, rooms, .. } = welcome;
         self.backoff.reset();
         self.link = Link::Up { heard_at: now.instant, pinged: false };
-        if self.saved.resume.is_some_and(|(_, known, _)| known != epoch) {
+        // The same epoch with fewer entries than we have: the server's data were put back as plain files.
+        let has_gone_back = |(own, known, seq)| known != epoch || own == mailbox && seq > last_seq;
+        if self.saved.resume.is_some_and(has_gone_back) {
             // It was brought back from a backup. What that changes is the archive's affair; we go on from there.
             self.wish_back(&name, &rooms);
             self.keep(Change::ServerRestored { last_counter });

@@ -128,6 +128,8 @@ fn a_room_goes_on_where_the_disk_ends() {
     assert_eq!(resumed(&Table::new(saved(Some(9))).connect_in(vec![membership(1, 12)])), [9]);
     // Behind the first entry that we may see now: we left it and are in it again, on another device.
     assert_eq!(resumed(&Table::new(saved(Some(9))).connect_in(vec![membership(31, 80)])), [30]);
+    // The server has fewer entries than we do, under the same epoch: it has forgotten some.
+    assert_eq!(resumed(&Table::new(saved(Some(9))).connect_in(vec![membership(3, 8)])), [2]);
     let other = Membership { epoch: Epoch([9; 16]), ..membership(1, 12) };
     let outputs = Table::new(saved(Some(9))).connect_in(vec![other.clone()]);
     let again = ClientFrame::Resume { mailbox: ROOM, epoch: other.epoch, after: 0 };
