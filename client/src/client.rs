@@ -231,14 +231,7 @@ impl Driver {
             Output::Disconnect => *line = Line::default(),
             Output::Reload => {
                 *line = Line::default();
-                let problem = match new_engine(&self.profile, &self.archive, &self.options) {
-                    Ok(mut engine) => {
-                        std::mem::swap(&mut self.engine, &mut engine);
-                        self.engine.inherit(engine);
-                        Problem::Lost
-                    }
-                    Err(error) => Problem::Disk(error),
-                };
+                let problem = self.renew_engine().map_or_else(Problem::Disk, |()| Problem::Lost);
                 // A server that changes with each connection is not asked without a pause.
                 self.engine.hold(problem, now());
             }
@@ -280,12 +273,8 @@ impl Driver {
 
     async fn begin_anew(&mut self, error: ArchiveError) {
         loop {
-            match new_engine(&self.profile, &self.archive, &self.options) {
-                Ok(engine) => {
-                    self.engine = engine;
-                    self.engine.hold(Problem::Disk(error), now());
-                    return;
-                }
+            match self.renew_engine() {
+                Ok(()) => return self.engine.hold(Problem::Disk(error), now()),
                 Err(error) => {
                     let problem = Problem::Disk(error);
                     self.tell(Event::Status(Status::Waiting { problem, retry_in: DISK_PAUSE }));
@@ -295,15 +284,24 @@ impl Driver {
         }
     }
 
+    /// Goes on with an engine that has what is on the disk, and what the user wants besides.
+    fn renew_engine(&mut self) -> Result<(), ArchiveError> {
+        let engine = new_engine(&self.profile, &self.archive, &self.options)?;
+        let before = std::mem::replace(&mut self.engine, engine);
+        self.engine.inherit(before);
+        Ok(())
+    }
+
     fn connected(&mut self, connected: Connected, line: &mut Line) {
         let Connected { stream, fingerprint, exporter } = connected;
         match self.archive.identify(fingerprint) {
             Ok(Identified::Same) => {}
             // The server is known from another address: what was kept for it is what counts now.
-            Ok(Identified::Moved) => match new_engine(&self.profile, &self.archive, &self.options) {
-                Ok(engine) => self.engine = engine,
-                Err(error) => return self.engine.hold(Problem::Disk(error), now()),
-            },
+            Ok(Identified::Moved) => {
+                if let Err(error) = self.renew_engine() {
+                    return self.engine.hold(Problem::Disk(error), now());
+                }
+            }
             Ok(Identified::Changed { expected }) => {
                 return self.engine.disconnected(Problem::KeyChanged { expected, found: fingerprint }, now());
             }
@@ -319,6 +317,7 @@ impl Driver {
         let trusted = self.archive.trust(&self.options.server.to_string(), fingerprint);
         match trusted.and_then(|()| new_engine(&self.profile, &self.archive, &self.options)) {
             Ok(engine) => {
+                // What the user wanted of the server that was there before is not wanted of this one.
                 self.engine = engine;
                 self.tell(Event::News(crate::archive::News::SentChanged));
             }
@@ -412,7 +411,56 @@ mod tests {
     use std::collections::VecDeque;
     use std::task::Context;
 
+    use malote_common::codec::{self, FrameBuffer};
+    use malote_common::frame::{ClientFrame, Limits, ServerFrame, Welcome};
+    use malote_common::hello::{Challenge, VERSION};
+    use malote_common::{Epoch, MailboxId, Name, limits};
+
     use super::*;
+
+    /// The frames that an engine sends to a server that welcomes it.
+    fn asked(engine: &mut Engine) -> Vec<ClientFrame> {
+        let (mailbox, epoch, rooms) = (MailboxId(1), Epoch([1; 16]), vec![]);
+        let welcome = ServerFrame::Welcome(Welcome {
+            name: Name::given(0),
+            number: 0,
+            mailbox,
+            epoch,
+            last_seq: 0,
+            last_counter: 0,
+            limits: Limits::default(),
+            rooms,
+        });
+        engine.connected([0; 32], now());
+        let mut wire = Vec::new();
+        codec::write_frame(&mut wire, &Challenge::Accepted { version: VERSION, nonce: [0; 32] }.encode());
+        codec::write_frame(&mut wire, &codec::encode(&welcome).unwrap());
+        engine.receive(&wire, now());
+        let mut sent = FrameBuffer::default();
+        while let Some(output) = engine.poll() {
+            if let Output::Send(bytes) = output {
+                sent.extend(&bytes);
+            }
+        }
+        let bodies = std::iter::from_fn(|| sent.next_frame(limits::FRAME_BYTES).unwrap().map(<[u8]>::to_vec));
+        bodies.filter_map(|body| codec::decode(&body).ok()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_the_user_wants_survives_a_disk_that_takes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let profile = Profile::open_in(home.path(), None).unwrap();
+        let options = Options { server: "127.0.0.1:1".parse().unwrap(), wants_people: false };
+        let archive = Archive::in_memory().unwrap();
+        let engine = new_engine(&profile, &archive, &options).unwrap();
+        let (events, _told) = crossbeam_channel::bounded(10);
+        let (wake, outgoing) = (Box::new(|| ()), Vec::new());
+        let mut driver = Driver { profile, options, archive, engine, events, wake, outgoing, unkept: false };
+        let room = Name::parse("obras").unwrap();
+        driver.engine.command(Command::Enter { room: room.clone(), create: true }, now());
+        driver.begin_anew(ArchiveError::DiskFull).await;
+        assert!(asked(&mut driver.engine).contains(&ClientFrame::Enter { room, create: true }));
+    }
 
     /// Has these pieces, and is pending wherever there is none.
     struct Pieces(VecDeque<Option<&'static [u8]>>);

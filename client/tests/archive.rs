@@ -358,7 +358,7 @@ fn what_a_backup_has_not_and_nobody_is_known_to_have_is_sent_again() {
     shelf
         .archive
         .apply(&[
-            Change::ServerRestored { last_counter: 1 },
+            Change::ServerRestored { last_counter: 1, wishes: vec![] },
             Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms },
         ])
         .unwrap();
@@ -393,7 +393,7 @@ fn everything_is_read_again_from_a_server_that_has_gone_back_under_the_same_epoc
     shelf
         .archive
         .apply(&[
-            Change::ServerRestored { last_counter: 0 },
+            Change::ServerRestored { last_counter: 0, wishes: vec![] },
             Change::Welcomed { name: Name::given(0), number: 0, mailbox: OWN, epoch, rooms: vec![room] },
         ])
         .unwrap();
@@ -416,7 +416,25 @@ fn what_a_backup_has_not_is_sent_again_to_those_alone_who_may_not_have_it() {
     };
     shelf.archive.apply(&[answered]).unwrap();
     shelf.receive(1, delivered(1, 100));
-    shelf.archive.apply(&[Change::ServerRestored { last_counter: 8 }]).unwrap();
+    shelf.archive.apply(&[Change::ServerRestored { last_counter: 8, wishes: vec![] }]).unwrap();
     let saved = shelf.archive.load().unwrap();
     assert_eq!(saved.outbox[0].targets, [1, 2]);
+}
+
+#[test]
+fn what_a_server_is_to_give_back_is_remembered_until_it_is_answered() {
+    let wish = |typed| Address::parse(typed).unwrap();
+    let mut shelf = Fixture::new();
+    let restored =
+        |wishes: &str| Change::ServerRestored { last_counter: 0, wishes: Address::parse_list(wishes).unwrap() };
+    shelf.archive.apply(&[restored("#Obras, ana")]).unwrap();
+    // Once more, before everything was answered: there is one name to take.
+    shelf.archive.apply(&[restored("#cozinha, #Obras, bia")]).unwrap();
+    let mut shelf = shelf.reopened(SERVER);
+    let wishes = shelf.archive.load().unwrap().wishes;
+    assert_eq!(wishes, [wish("#Obras"), wish("#cozinha"), wish("bia")]);
+    shelf.archive.apply(&[Change::WishAnswered(wish("#Obras")), Change::WishAnswered(wish("bia"))]).unwrap();
+    assert_eq!(shelf.archive.load().unwrap().wishes, [wish("#cozinha")]);
+    // They are wishes to one server.
+    assert_eq!(shelf.reopened("10.0.0.1:1").archive.load().unwrap().wishes, []);
 }

@@ -37,7 +37,14 @@ impl Batch<'_> {
                 )?;
                 self.in_rooms(rooms)
             }
-            Change::ServerRestored { last_counter } => self.server_restored(*last_counter),
+            Change::ServerRestored { last_counter, wishes } => {
+                self.server_restored(*last_counter)?;
+                wishes.iter().try_for_each(|wish| self.wished(wish))
+            }
+            Change::WishAnswered(wish) => {
+                let answered = "DELETE FROM wish WHERE server = ? AND address = ?";
+                self.run(answered, params![self.server, wish.to_string()]).map(drop)
+            }
             Change::Entered(membership) => self.entered(membership),
             Change::Left { mailbox } => self.left(*mailbox),
             Change::Named(name) => {

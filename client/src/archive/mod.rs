@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use malote_common::frame::Membership;
-use malote_common::{Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
+use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::Command;
@@ -35,8 +35,8 @@ pub use servers::Identified;
 /// The schema's versions, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
-/// What tells our files from those of other programs: "MLTB". What was written before the first release differs from it.
-const APPLICATION: u32 = 0x4d4c_5442;
+/// What tells our files from those of other programs: "MLTC". What was written before the first release differs from it.
+const APPLICATION: u32 = 0x4d4c_5443;
 
 /// The number of no mailbox: servers count from 1.
 const NOBODYS: MailboxId = MailboxId(0);
@@ -61,8 +61,11 @@ pub enum Change {
     /// The server told who we are, and which rooms we are in. With another epoch than before, everything that a mailbox
     /// has is to be read again.
     Welcomed { name: Name, number: u64, mailbox: MailboxId, epoch: Epoch, rooms: Vec<Membership> },
-    /// The server was brought back from a backup, which knows our submissions up to this counter.
-    ServerRestored { last_counter: u64 },
+    /// The server was brought back from a backup, which knows our submissions up to this counter. It is to give us back these
+    /// rooms and this name.
+    ServerRestored { last_counter: u64, wishes: Vec<Address> },
+    /// The server has granted or refused one of those.
+    WishAnswered(Address),
     /// We are in this room now.
     Entered(Membership),
     /// We are not in this room any more.
@@ -248,6 +251,8 @@ pub struct Saved {
     pub rooms: BTreeMap<MailboxId, SavedRoom>,
     pub next_counter: u64,
     pub outbox: Vec<Open>,
+    /// Rooms and a name that the server is to give us back since it was brought back from a backup.
+    pub wishes: Vec<Address>,
     /// Entries that were opened and whose authors are to learn it.
     pub to_tell: Vec<Seq>,
     pub tell_read: bool,
@@ -390,6 +395,7 @@ impl Archive {
         )?;
         saved.rooms = rooms::saved(&self.connection, self.server)?;
         saved.outbox = outbox::open(&self.connection, self.server)?;
+        saved.wishes = restored::wishes(&self.connection, self.server)?;
         let mut statement = self
             .connection
             .prepare("SELECT seq FROM received WHERE server = ? AND read = 1 AND seq > 0 ORDER BY seq")?;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use malote_common::Timestamp;
-use rusqlite::params;
+use malote_common::{Address, Timestamp};
+use rusqlite::{Connection, params};
 
 use super::News;
 use super::apply::{Batch, number};
@@ -12,7 +12,23 @@ use super::apply::{Batch, number};
 /// Recipients of what was accepted and the backup has not.
 const UNKNOWN: &str = "sent IN (SELECT id FROM sent WHERE server = ?1) AND counter > ?2";
 
+/// What the server is to give us back.
+pub fn wishes(connection: &Connection, server: i64) -> rusqlite::Result<Vec<Address>> {
+    let mut statement = connection.prepare("SELECT address FROM wish WHERE server = ?")?;
+    let rows = statement.query_map([server], |row| row.get::<_, String>(0))?;
+    rows.filter_map(|address| address.map(|address| Address::parse(&address).ok()).transpose()).collect()
+}
+
 impl Batch<'_> {
+    /// Notes what the server is to give us back: any number of rooms, and one name.
+    pub fn wished(&self, wish: &Address) -> rusqlite::Result<()> {
+        if matches!(wish, Address::Person(_)) {
+            self.run("DELETE FROM wish WHERE server = ? AND address NOT LIKE '#%'", [self.server])?;
+        }
+        let wished = "INSERT OR IGNORE INTO wish (server, address) VALUES (?, ?)";
+        self.run(wished, params![self.server, wish.to_string()]).map(drop)
+    }
+
     /// Puts what the backup has not back to be sent, unless its recipients are known to have it: whoever else has it knows it by
     /// its identity when it comes again. What was known of places in the server's mailboxes is not true any more.
     pub fn server_restored(&mut self, last_counter: u64) -> rusqlite::Result<()> {

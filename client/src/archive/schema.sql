@@ -104,6 +104,13 @@ CREATE TABLE outbox (
     not_before INTEGER NOT NULL              -- when to begin the next attempt
 ) STRICT;
 
+-- What the server is to give us back since it was brought back from a backup, as addresses: rooms, and our chosen name.
+CREATE TABLE wish (
+    server  INTEGER NOT NULL REFERENCES server,
+    address TEXT NOT NULL,
+    PRIMARY KEY (server, address)
+) STRICT, WITHOUT ROWID;
+
 -- How far others have received what we sent. News of it may come before the answer that it is about.
 CREATE TABLE delivered (
     server  INTEGER NOT NULL REFERENCES server,

@@ -90,6 +90,7 @@ impl Engine {
     ) -> Engine {
         let mut saved = saved;
         let outbox = Outbox::new(std::mem::take(&mut saved.outbox), saved.next_counter, now);
+        let wishes = Wishes::new(&saved.wishes);
         Engine {
             key,
             device,
@@ -104,18 +105,17 @@ impl Engine {
             telling: false,
             listed: None,
             caught_up_at: None,
-            wishes: Wishes::default(),
+            wishes_come_first: !wishes.are_answered(),
+            wishes,
             pages: Pages::default(),
             listed_rooms: BTreeSet::new(),
-            wishes_come_first: false,
         }
     }
 
     /// Takes over what another engine of the same person knows and the disk does not.
     pub fn inherit(&mut self, other: Engine) {
-        self.wishes = other.wishes;
+        self.wishes.inherit(other.wishes);
         self.listed_rooms = other.listed_rooms;
-        self.wishes_come_first = other.wishes_come_first;
     }
 
     /// The next thing to do, in order.
@@ -351,8 +351,8 @@ impl Engine {
         let has_gone_back = |(own, known, seq)| known != epoch || own == mailbox && seq > last_seq;
         if self.saved.resume.is_some_and(has_gone_back) {
             // It was brought back from a backup. What that changes is the archive's affair; we go on from there.
-            self.wish_back(&name, &rooms);
-            self.keep(Change::ServerRestored { last_counter });
+            let wishes = self.to_wish_back(&name, &rooms);
+            self.keep(Change::ServerRestored { last_counter, wishes });
             self.keep(Change::Welcomed { name, number, mailbox, epoch, rooms });
             self.outputs.push_back(Output::Reload);
             self.link = Link::Down { retry_at: now.instant };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use malote_common::frame::{ClientFrame, Membership, Person, Room, ServerFrame};
-use malote_common::{MailboxId, Name};
+use malote_common::{Address, MailboxId, Name};
 
 use super::{Engine, Event};
 use crate::archive::{Change, SavedRoom};
@@ -13,7 +13,6 @@ use crate::archive::{Change, SavedRoom};
 const ASKED: usize = 8;
 
 /// What the user wants of rooms and names. It survives a lost connection, since asking twice does no harm.
-#[derive(Default)]
 pub struct Wishes {
     /// In the order in which they were uttered.
     open: VecDeque<ClientFrame>,
@@ -22,6 +21,20 @@ pub struct Wishes {
 }
 
 impl Wishes {
+    /// What the disk says that the server is to give us back.
+    pub fn new(saved: &[Address]) -> Wishes {
+        Wishes { open: saved.iter().filter_map(wish_for).collect(), asked: 0 }
+    }
+
+    /// Takes over what was not answered and is not on the disk.
+    pub fn inherit(&mut self, other: Wishes) {
+        for wish in other.open {
+            if !self.open.contains(&wish) {
+                self.open.push_back(wish);
+            }
+        }
+    }
+
     pub fn add(&mut self, wish: ClientFrame) {
         self.open.push_back(wish);
     }
@@ -45,12 +58,20 @@ impl Wishes {
         self.open.is_empty()
     }
 
-    /// The server has answered. What it says may as well come from another device of ours.
-    pub fn answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) {
-        if let Some(index) = self.open.iter().take(self.asked).position(answers) {
-            self.open.remove(index);
-            self.asked = self.asked.saturating_sub(1);
-        }
+    /// The server has answered; gives the wish. What it says may as well come from another device of ours.
+    pub fn answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) -> Option<ClientFrame> {
+        let index = self.open.iter().take(self.asked).position(answers)?;
+        self.asked = self.asked.saturating_sub(1);
+        self.open.remove(index)
+    }
+}
+
+/// What to ask of a server that is to give us back this room or name.
+fn wish_for(address: &Address) -> Option<ClientFrame> {
+    match address {
+        Address::Room(room) => Some(ClientFrame::Enter { room: room.clone(), create: true }),
+        Address::Person(name) => Some(ClientFrame::TakeName { name: Some(name.clone()) }),
+        Address::Everybody => None,
     }
 }
 
@@ -69,17 +90,21 @@ impl Engine {
     }
 
     /// The server was brought back from a backup: we want to be in the rooms again that it has forgotten, and to be called as
-    /// before.
-    pub(super) fn wish_back(&mut self, name: &Name, rooms: &[Membership]) {
+    /// before. The disk remembers that until it is answered, and nothing is posted before.
+    pub(super) fn to_wish_back(&self, name: &Name, rooms: &[Membership]) -> Vec<Address> {
         let is_known = |room: &SavedRoom| rooms.iter().any(|known| known.room.folded() == room.name.folded());
         let forgotten = self.saved.rooms.values().filter(|room| room.member && !is_known(room));
-        let mut wishes: Vec<ClientFrame> =
-            forgotten.map(|room| ClientFrame::Enter { room: room.name.clone(), create: true }).collect();
-        if let Some(chosen) = self.saved.name.clone().filter(|own| own != name && own.given_number().is_none()) {
-            wishes.push(ClientFrame::TakeName { name: Some(chosen) });
+        let chosen = self.saved.name.clone().filter(|own| own != name && own.given_number().is_none());
+        forgotten.map(|room| Address::Room(room.name.clone())).chain(chosen.map(Address::Person)).collect()
+    }
+
+    /// The server has answered a wish, which the disk need not remember any more.
+    fn wish_answered(&mut self, answers: impl Fn(&ClientFrame) -> bool) {
+        let Some(answered) = self.wishes.answered(answers) else { return };
+        if let Some(index) = self.saved.wishes.iter().position(|wish| wish_for(wish).as_ref() == Some(&answered)) {
+            let wish = self.saved.wishes.remove(index);
+            self.keep(Change::WishAnswered(wish));
         }
-        self.wishes_come_first = !wishes.is_empty();
-        wishes.into_iter().for_each(|wish| self.wishes.add(wish));
     }
 
     pub(super) fn ask_wishes(&mut self) {
@@ -144,7 +169,7 @@ impl Engine {
             ServerFrame::Entered { membership, created } => self.entered(&membership, created),
             ServerFrame::Left { room, mailbox } => self.left(room, mailbox),
             ServerFrame::RoomRefused { room, why } => {
-                self.wishes.answered(|wish| {
+                self.wish_answered(|wish| {
                     matches!(wish, ClientFrame::Enter { room: name, .. }
                     | ClientFrame::Leave { room: name } if *name == room)
                 });
@@ -152,14 +177,14 @@ impl Engine {
                 self.ask_wishes();
             }
             ServerFrame::Named { name } => {
-                self.wishes.answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
+                self.wish_answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
                 self.saved.name = Some(name.clone());
                 self.keep(Change::Named(name.clone()));
                 self.tell(Event::Named { name });
                 self.ask_wishes();
             }
             ServerFrame::NameRefused { name, why } => {
-                self.wishes.answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
+                self.wish_answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
                 self.tell(Event::NameRefused { name, why });
                 self.ask_wishes();
             }
@@ -171,7 +196,7 @@ impl Engine {
     fn entered(&mut self, membership: &Membership, created: bool) {
         let mailbox = membership.mailbox;
         let folded = membership.room.folded();
-        self.wishes.answered(|wish| matches!(wish, ClientFrame::Enter { room: name, .. } if name.folded() == folded));
+        self.wish_answered(|wish| matches!(wish, ClientFrame::Enter { room: name, .. } if name.folded() == folded));
         let was_in_it = self.saved.rooms.get(&mailbox).is_some_and(|room| room.member);
         if !was_in_it {
             let room = SavedRoom::of(membership, self.saved.rooms.get(&mailbox));
@@ -186,7 +211,7 @@ impl Engine {
 
     fn left(&mut self, room: Name, mailbox: MailboxId) {
         let folded = room.folded();
-        self.wishes.answered(|wish| matches!(wish, ClientFrame::Leave { room: name } if name.folded() == folded));
+        self.wish_answered(|wish| matches!(wish, ClientFrame::Leave { room: name } if name.folded() == folded));
         self.listed_rooms.remove(&mailbox);
         self.pages.members.remove(&mailbox);
         if let Some(saved) = self.saved.rooms.get_mut(&mailbox)

@@ -368,24 +368,58 @@ fn a_full_mailbox_keeps_no_mail_from_others_who_chose_their_names() {
     assert_eq!(send(&mut table, "ana"), [] as [&str; 0]);
 }
 
+/// What the disk is to remember of rooms and names while a server that was brought back from a backup has it not.
+fn wished(outputs: &[Output]) -> Vec<Address> {
+    let wishes = |output: &Output| match output {
+        Output::Keep(Change::ServerRestored { wishes, .. }) => Some(wishes.clone()),
+        _ => None,
+    };
+    outputs.iter().find_map(wishes).unwrap()
+}
+
 #[test]
 fn what_a_backup_has_forgotten_of_us_is_asked_for_before_anything_is_posted() {
     let epoch = Epoch([9; 16]);
     let mut before = Table::new(Saved { name: Some(name("ana")), ..saved(Some(9)) });
+    before.command(enter("cozinha"));
     before.welcome.epoch = epoch;
-    assert_eq!(before.connect_in(vec![]).last(), Some(&Output::Reload));
-    // The driver begins anew with what is on the disk.
-    let mut table = Table::new(Saved { resume: Some((OWN, epoch, 0)), rooms: [].into(), ..saved(None) });
-    table.welcome.epoch = epoch;
-    table.engine.inherit(before.engine);
-    let to = Address::parse_list("#obras").unwrap();
-    let content = Content { subject: String::new(), body: "oi".into() };
-    table.command(Command::Send { token: 1, to, content, in_reply_to: None });
-    let is_posted = |outputs: &[Output]| frames(outputs).iter().any(|frame| matches!(frame, ClientFrame::Submit(_)));
-    let outputs = table.connect_in(vec![]);
-    assert!(frames(&outputs).contains(&ClientFrame::Enter { room: name("obras"), create: true }), "{outputs:?}");
-    assert!(frames(&outputs).contains(&ClientFrame::TakeName { name: Some(name("ana")) }), "{outputs:?}");
-    assert!(!is_posted(&outputs));
-    assert!(!is_posted(&table.at(entered(1, 0))));
-    assert!(is_posted(&table.at(ServerFrame::Named { name: name("ana") })));
+    let outputs = before.connect_in(vec![]);
+    assert_eq!(outputs.last(), Some(&Output::Reload));
+    let wishes = wished(&outputs);
+    assert_eq!(wishes, Address::parse_list("#obras, ana").unwrap());
+    // The driver begins anew with what is on the disk, or the program ends and is started again.
+    for has_ended in [false, true] {
+        let wishes = wishes.clone();
+        let on_disk = Saved { resume: Some((OWN, epoch, 0)), rooms: [].into(), wishes, ..saved(None) };
+        let mut table = Table::new(on_disk.clone());
+        table.welcome.epoch = epoch;
+        if !has_ended {
+            // Where an engine takes over from another, everything is asked once nevertheless.
+            let mut other = Table::new(on_disk);
+            other.command(enter("cozinha"));
+            table.engine.inherit(other.engine);
+        }
+        let to = Address::parse_list("#obras").unwrap();
+        let content = Content { subject: String::new(), body: "oi".into() };
+        table.command(Command::Send { token: 1, to, content, in_reply_to: None });
+        let is_posted =
+            |outputs: &[Output]| frames(outputs).iter().any(|frame| matches!(frame, ClientFrame::Submit(_)));
+        let outputs = table.connect_in(vec![]);
+        let mut asked = vec![
+            ClientFrame::Enter { room: name("obras"), create: true },
+            ClientFrame::TakeName { name: Some(name("ana")) },
+        ];
+        asked.extend((!has_ended).then(|| ClientFrame::Enter { room: name("cozinha"), create: true }));
+        assert_eq!(frames(&outputs)[1..], asked);
+        assert!(!is_posted(&outputs));
+        let outputs = table.at(entered(1, 0));
+        assert!(outputs.contains(&Output::Keep(Change::WishAnswered(Address::Room(name("obras"))))), "{outputs:?}");
+        assert!(!is_posted(&outputs));
+        let refused = ServerFrame::RoomRefused { room: name("cozinha"), why: RoomRefusal::Unknown };
+        table.at(refused);
+        // A refusal is an answer.
+        let outputs = table.at(ServerFrame::NameRefused { name: name("ana"), why: NameRefusal::Taken });
+        assert!(outputs.contains(&Output::Keep(Change::WishAnswered(Address::Person(name("ana"))))), "{outputs:?}");
+        assert!(is_posted(&outputs));
+    }
 }
