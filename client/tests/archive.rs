@@ -365,7 +365,7 @@ fn what_a_backup_has_not_and_nobody_is_known_to_have_is_sent_again() {
     let saved = shelf.archive.load().unwrap();
     let open: Vec<MessageId> = saved.outbox.iter().map(|open| open.message.id).collect();
     assert_eq!(open, [ids[2], ids[3]], "in the order of writing");
-    assert!(saved.outbox.iter().all(|open| open.counter.is_none() && open.targets == [0]));
+    assert!(saved.outbox.iter().all(|open| open.counter.is_none() && open.targets == [0] && open.restored));
     assert!(saved.to_tell.is_empty(), "the place of what was opened is somebody else's now");
     assert_eq!(shelf.states(ids[0]), [State::Delivered { seq: 11, at: Timestamp(100) }], "which the backup has");
     assert!(matches!(shelf.states(ids[1])[0], State::Delivered { .. }), "it has arrived");
@@ -374,6 +374,12 @@ fn what_a_backup_has_not_and_nobody_is_known_to_have_is_sent_again() {
     // Another message has the place now that the second had; news of it are not news of the second.
     shelf.receive(1, read(12, 300));
     assert!(matches!(shelf.states(ids[1])[0], State::Delivered { .. }));
+    // Its recipient may come back later than we do.
+    shelf.archive.apply(&[Change::Attempted { message: ids[2], counter: 4 }]).unwrap();
+    let outcomes = vec![(0, Outcome::UnknownRecipient)];
+    let answered = Change::Answered { message: ids[2], outcomes, open: vec![0], not_before: Timestamp(0) };
+    shelf.archive.apply(&[answered]).unwrap();
+    assert_eq!(shelf.states(ids[2]), [State::Queued { waiting: Some("unknown_recipient".into()) }]);
     attempt(&mut shelf, ids[2], 5, 12);
     assert_eq!(shelf.states(ids[2]), [State::Read { seq: 12, at: Timestamp(300) }]);
     // What comes again is known, and has its new place.

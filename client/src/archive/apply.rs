@@ -150,7 +150,7 @@ impl Batch<'_> {
             match outcome {
                 Outcome::Accepted { mailbox, seq } => self.accepted(row, *position, *mailbox, *seq)?,
                 _ => {
-                    let state = if outcome.is_temporary() { 0 } else { 4 };
+                    let state = if open.contains(position) { 0 } else { 4 };
                     self.run(
                         "UPDATE recipient SET state = ?, reason = ? WHERE sent = ? AND position = ?",
                         params![state, outcome.code(), row, position],

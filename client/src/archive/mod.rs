@@ -301,6 +301,8 @@ pub struct Open {
     pub tried_for: Duration,
     /// … at this time by the clock on the wall.
     pub noted_at: Timestamp,
+    /// Whether the server was brought back from a backup since it was written.
+    pub restored: bool,
 }
 
 impl Archive {

@@ -10,7 +10,8 @@ use super::Open;
 /// What is open for a server, in the order of writing. Recipients whose addresses the disk has damaged are refused for it.
 pub fn open(connection: &Connection, server: i64) -> rusqlite::Result<Vec<Open>> {
     let mut statement = connection.prepare(
-        "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before, tried_for, noted_at
+        "SELECT message, sent.id, subject, body, in_reply_to, sent_at, targets, counter, not_before, tried_for, noted_at,
+             restored
          FROM outbox JOIN sent ON sent.id = outbox.sent WHERE server = ? ORDER BY sent.id",
     )?;
     let read = |row: &Row| Ok((row.get(1)?, addresses(connection, row.get(1)?)?, open_message(row)?));
@@ -80,5 +81,6 @@ fn open_message(row: &Row) -> rusqlite::Result<Open> {
         not_before: Timestamp(row.get(8)?),
         tried_for: Duration::from_millis(row.get::<_, i64>(9)?.max(0) as u64),
         noted_at: Timestamp(row.get(10)?),
+        restored: row.get(11)?,
     })
 }

@@ -54,6 +54,7 @@ impl Batch<'_> {
                 params![sent, targets.into_iter().collect::<Vec<u8>>(), now],
             )?;
         }
+        self.run("UPDATE outbox SET restored = 1 WHERE sent IN (SELECT id FROM sent WHERE server = ?)", [self.server])?;
         self.run(&format!("UPDATE recipient SET state = 0, reason = NULL WHERE state = 1 AND {UNKNOWN}"), known)?;
         // Others stand, or will, at these places.
         self.run(&format!("UPDATE recipient SET mailbox = NULL, seq = NULL WHERE {UNKNOWN}"), known)?;

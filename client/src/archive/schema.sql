@@ -101,7 +101,8 @@ CREATE TABLE outbox (
     sent       INTEGER PRIMARY KEY REFERENCES sent,
     targets    BLOB NOT NULL,                -- positions of the recipients that are still open
     counter    INTEGER,                      -- of the attempt under way
-    not_before INTEGER NOT NULL              -- when to begin the next attempt
+    not_before INTEGER NOT NULL,             -- when to begin the next attempt
+    restored   INTEGER NOT NULL DEFAULT 0    -- whether the server was brought back from a backup since it was written
 ) STRICT;
 
 -- What the server is to give us back since it was brought back from a backup, as addresses: rooms, and our chosen name.

@@ -23,6 +23,10 @@ const NOTE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// years then, or be now; messages are given up after fourteen such absences and not after one.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// For how long somebody may be missing on a server that was brought back from a backup, or not in a room, whom it knew
+/// before: they are back when their program is.
+const MISSING_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// In the place of `since`: the server is to answer what became of an attempt, and not to carry it out.
 const INQUIRY: u64 = 0;
 
@@ -57,8 +61,10 @@ struct Waiting {
     targets: Vec<u8>,
     not_before: Timestamp,
     refusals: u32,
-    /// It waits for space in its recipients' mailboxes only.
-    for_space: bool,
+    /// It waits for space in its recipients' mailboxes only, or for them to come back.
+    for_them: bool,
+    /// The server was brought back from a backup since it was written.
+    restored: bool,
     /// For how long it had been tried already …
     tried_before: Duration,
     /// … at this moment.
@@ -102,8 +108,9 @@ impl Outbox {
             note_at: now.instant,
         };
         for (open, order) in open.into_iter().zip(0..) {
-            let Open { message, targets, counter, not_before, tried_for, noted_at } = open;
+            let Open { message, targets, counter, not_before, tried_for, noted_at, restored } = open;
             let mut waiting = Waiting::new(order, message, targets, not_before, now);
+            waiting.restored = restored;
             waiting.tried_before = tried_for.saturating_add(absence(noted_at, now));
             match counter {
                 Some(counter) => drop(outbox.under_way.insert(counter, waiting)),
@@ -183,14 +190,16 @@ impl Outbox {
             return None;
         }
         let outcomes: Vec<(u8, Outcome)> = waiting.targets.iter().copied().zip(outcomes.iter().copied()).collect();
-        let open: Vec<u8> =
-            outcomes.iter().filter(|(_, outcome)| outcome.is_temporary()).map(|(position, _)| *position).collect();
+        let is_patient = waiting.restored && waiting.tried_for(now) < MISSING_FOR;
+        let passes = |outcome: Outcome| outcome.is_temporary() || is_patient && is_missing(outcome);
+        let passing: Vec<(u8, Outcome)> = outcomes.iter().copied().filter(|(_, outcome)| passes(*outcome)).collect();
+        let open: Vec<u8> = passing.iter().map(|(position, _)| *position).collect();
         let message = waiting.message.id;
         if !open.is_empty() {
-            waiting.for_space = outcomes.iter().all(|(_, o)| !o.is_temporary() || *o == Outcome::MailboxFull);
+            waiting.for_them = passing.iter().all(|(_, o)| *o == Outcome::MailboxFull || is_missing(*o));
             self.since = self.next_counter;
             waiting.targets.clone_from(&open);
-            waiting.not_before = self.pause(&outcomes, &mut waiting.refusals, random, now);
+            waiting.not_before = self.pause(&passing, &mut waiting.refusals, random, now);
         }
         let not_before = waiting.not_before;
         if !open.is_empty() {
@@ -264,7 +273,7 @@ impl Outbox {
                 Outcome::RateLimited { retry_after_ms } => {
                     (Duration::from_millis(*retry_after_ms).min(LONGEST_PAUSE), true)
                 }
-                Outcome::MailboxFull | Outcome::ServerFull => {
+                Outcome::MailboxFull | Outcome::ServerFull | Outcome::UnknownRecipient | Outcome::NotAMember => {
                     let longest = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << (*refusals).min(10)));
                     (longest.mul_f64(random.random_range(0.5..1.0)), *outcome == Outcome::ServerFull)
                 }
@@ -284,7 +293,8 @@ impl Waiting {
     fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp, now: Now) -> Waiting {
         let to = message.to.iter().map(Recipient::new).collect();
         let (tried_before, since) = (Duration::ZERO, now.instant);
-        Waiting { order, message, to, targets, not_before, refusals: 0, for_space: false, tried_before, since }
+        let (refusals, for_them, restored) = (0, false, false);
+        Waiting { order, message, to, targets, not_before, refusals, for_them, restored, tried_before, since }
     }
 
     fn submission(&self, counter: u64, since: u64) -> Submission {
@@ -323,7 +333,7 @@ impl<'a> Held<'a> {
     fn add(&mut self, waiting: &'a Waiting) {
         self.addresses.extend(waiting.recipients().map(|to| to.folded.as_str()));
         // One full mailbox, which may stay so for days, does not keep mail from everybody else who might be its owner.
-        if !waiting.for_space {
+        if !waiting.for_them {
             self.given |= waiting.recipients().any(|to| to.kind == Kind::Given);
             self.chosen |= waiting.recipients().any(|to| to.kind == Kind::Chosen);
         }
@@ -338,6 +348,11 @@ impl<'a> Held<'a> {
         };
         other_name || self.addresses.contains(to.folded.as_str())
     }
+}
+
+/// Whether the recipient is not there, who may come yet.
+fn is_missing(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::UnknownRecipient | Outcome::NotAMember)
 }
 
 /// What counts of the time since something was noted, as the program starts.

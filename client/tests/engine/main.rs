@@ -10,7 +10,9 @@ use malote_client::engine::Output;
 use malote_client::{ArchiveError, Command, Event, Problem, Status};
 use malote_common::codec::{self};
 use malote_common::frame::{ClientFrame, Closing, ServerFrame};
-use malote_common::{Address, Content, Entry, Epoch, MailboxId, Outcome, Receipt, Submission, Timestamp, limits};
+use malote_common::{
+    Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Outcome, Receipt, Submission, Timestamp, limits,
+};
 
 use table::{EPOCH, OWN, Table, frames};
 
@@ -247,6 +249,7 @@ fn the_time_between_two_runs_counts_as_a_day_at_most() {
         not_before: Timestamp(0),
         tried_for: Duration::ZERO,
         noted_at,
+        restored: false,
     };
     // The clock was ten years ahead, and then ten years behind. Then a year goes by between any two runs.
     for (start, absence) in [(-DECADE_MS, 0), (DECADE_MS, 1)].into_iter().chain([(YEAR_MS, 1); 12]) {
@@ -363,6 +366,56 @@ fn with_a_server_from_a_backup_everything_begins_anew_from_the_disk() {
         let restored = Change::ServerRestored { last_counter: 3, wishes: vec![] };
         assert_eq!(outputs.contains(&Output::Keep(restored)), has_gone_back);
     }
+}
+
+#[test]
+fn whom_a_restored_server_does_not_know_yet_is_waited_for_a_day() {
+    let message = |to: &str, id| Message {
+        id: MessageId([id; 16]),
+        to: Address::parse_list(to).unwrap(),
+        in_reply_to: None,
+        sent_at: Timestamp(0),
+        content: vec![],
+    };
+    let open = |to, id| Open {
+        message: message(to, id),
+        targets: vec![0],
+        counter: None,
+        not_before: Timestamp(0),
+        tried_for: Duration::ZERO,
+        noted_at: Timestamp(1_000_000),
+        restored: true,
+    };
+    let outbox = vec![open("ana", 1), open("#obras", 2)];
+    let mut table = Table::new(Saved { next_counter: 1, outbox, ..Saved::default() });
+    assert_eq!(submissions(&table.connect(0)).len(), 2);
+    let answers = |table: &mut Table, counter, outcome| -> Vec<u8> {
+        table.answer(counter, outcome);
+        let answered = |output| match output {
+            Output::Keep(Change::Answered { open, .. }) => Some(open),
+            _ => None,
+        };
+        table.outputs().into_iter().find_map(answered).unwrap()
+    };
+    assert_eq!(answers(&mut table, 1, Outcome::UnknownRecipient), [0]);
+    assert_eq!(answers(&mut table, 2, Outcome::NotAMember), [0]);
+    // Others get their mail meanwhile.
+    table.send("bia");
+    assert_eq!(submissions(&table.outputs()).len(), 1);
+    table.answer(3, ACCEPTED);
+    table.wait(Duration::from_secs(1));
+    let sent = submissions(&table.outputs());
+    assert_eq!(sent.iter().map(|s| s.message.id.0[0]).collect::<Vec<_>>(), [1, 2], "with a pause");
+    assert_eq!(answers(&mut table, 4, Outcome::TooLarge), [] as [u8; 0]);
+    assert_eq!(answers(&mut table, 5, Outcome::NotAMember), [0]);
+    table.now.instant += Duration::from_secs(24 * 60 * 60);
+    table.now.wall.0 += 24 * 60 * 60 * 1000;
+    let again = submissions(&table.reconnect(5));
+    assert_eq!(again.len(), 1);
+    assert_eq!(answers(&mut table, 6, Outcome::NotAMember), [] as [u8; 0], "as ever after a day");
+    table.send("ana");
+    assert_eq!(submissions(&table.outputs()).len(), 1);
+    assert_eq!(answers(&mut table, 7, Outcome::UnknownRecipient), [] as [u8; 0], "as ever for what is new");
 }
 
 #[test]
