@@ -11,7 +11,7 @@ use malote_common::frame::{ClientFrame, Closing, Membership, ServerFrame};
 use malote_common::hello::{Challenge, VERSION};
 use malote_common::{Address, MailboxId, Name, Outcome, Submission, limits};
 use malote_server::post_office::{Event, Request};
-use malote_server::rate::Rate;
+use malote_server::rate::{Allowances, Rate};
 use malote_server::session::Output;
 use malote_server::store::Run;
 use table::{EPOCH, EXPORTER, NONCE, OWN, Table, hello, key, proof, run, submission};
@@ -376,6 +376,51 @@ fn marks_of_reading_count_one_by_one() {
     assert!(!table.session.accepts_input());
     table.wait(Duration::from_secs(1));
     assert!(table.session.accepts_input());
+}
+
+#[test]
+fn what_a_person_has_asked_at_one_device_is_paid_before_another_is_listened_to() {
+    let allowances = Allowances::new(Rate::default());
+    let [mut one, mut other] = [(); 2].map(|()| Table::sharing(allowances.clone()).log_in());
+    for first in (1..).step_by(limits::READ_PER_FRAME).take(20) {
+        one.say(&ClientFrame::Read { mailbox: OWN, seqs: (first..).take(limits::READ_PER_FRAME).collect() });
+    }
+    other.now = one.now;
+    other.say(&ClientFrame::Read { mailbox: OWN, seqs: vec![1] });
+    assert!(other.asked().is_empty());
+    other.wait(Duration::from_secs(30));
+    assert_eq!(other.asked().len(), 1, "nothing is lost by it");
+}
+
+#[test]
+fn what_is_begun_and_never_finished_is_cut_off() {
+    let mut table = Table::logged_in();
+    let mut wire = Vec::new();
+    codec::write_frame(&mut wire, &vec![0; limits::FRAME_BYTES]);
+    let start = table.now;
+    for byte in wire.chunks(1) {
+        if table.has_hung_up() {
+            break;
+        }
+        assert!(table.now - start <= limits::DEAD_AFTER + Duration::from_secs(10));
+        table.session.receive(byte, table.now);
+        table.wait(Duration::from_secs(10));
+    }
+    assert!(table.now - start >= limits::DEAD_AFTER);
+    assert_eq!(table.read().last(), Some(&ServerFrame::Closing(Closing::Silent)));
+}
+
+#[test]
+fn what_goes_on_slowly_is_not_cut_off() {
+    let mut table = Table::logged_in();
+    let mut wire = Vec::new();
+    (0..50).for_each(|token| codec::write_frame(&mut wire, &codec::encode(&ClientFrame::Ping { token }).unwrap()));
+    for byte in wire.chunks(1) {
+        table.session.receive(byte, table.now);
+        table.wait(Duration::from_secs(3));
+        table.read();
+        assert!(!table.has_hung_up());
+    }
 }
 
 #[test]

@@ -154,7 +154,8 @@ impl Mouth {
         self.say_bytes(&wire).await
     }
 
-    async fn say_bytes(&mut self, wire: &[u8]) -> io::Result<()> {
+    /// Says what need be no whole frame.
+    pub async fn say_bytes(&mut self, wire: &[u8]) -> io::Result<()> {
         self.writer.write_all(wire).await?;
         self.writer.flush().await
     }

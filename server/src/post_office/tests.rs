@@ -350,3 +350,19 @@ fn those_who_listen_to_everybody_learn_who_is_new() {
     assert_eq!(told(ask(&mut office, 4, login(4))), 1);
     assert_eq!(told(ask(&mut office, 5, login(4))), 0, "they come again");
 }
+
+#[test]
+fn a_person_is_connected_at_so_many_devices_and_no_more() {
+    let mut office = PostOffice::new(SqliteStore::in_memory().unwrap(), 1000);
+    let at = |device: u8| Request::Login { key: [1; 32], device: DeviceId([device; 16]) };
+    let devices = limits::DEVICES_CONNECTED as u8;
+    for device in 1..=devices {
+        let events = ask(&mut office, device.into(), at(device));
+        assert!(matches!(events[..], [(_, Event::LoggedIn(_)), ..]), "{events:?}");
+    }
+    assert!(matches!(ask(&mut office, 100, at(100))[..], [(100, Event::Full)]));
+    // One that comes again takes its own place.
+    let events = ask(&mut office, 101, at(devices));
+    assert!(matches!(events[..], [(_, Event::Superseded), (101, Event::LoggedIn(_)), ..]), "{events:?}");
+    assert!(matches!(ask(&mut office, 102, login(2))[..], [(102, Event::LoggedIn(_)), ..]));
+}

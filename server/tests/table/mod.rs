@@ -37,9 +37,14 @@ impl Table {
     }
 
     pub fn with_rate(rate: Rate) -> Table {
+        Table::sharing(Allowances::new(rate))
+    }
+
+    /// One of several sessions that go by the same allowances.
+    pub fn sharing(allowances: Allowances) -> Table {
         let now = Instant::now();
         Table {
-            session: Session::new(Door::Program { exporter: EXPORTER }, NONCE, Allowances::new(rate), now),
+            session: Session::new(Door::Program { exporter: EXPORTER }, NONCE, allowances, now),
             now,
             rooms: Vec::new(),
             heard: FrameBuffer::default(),

@@ -67,6 +67,8 @@ pub const ALL: &[&Trial] = &[
     &floods::NAMES,
     &floods::LISTS,
     &floods::READS,
+    &floods::DEVICES,
+    &floods::UNFINISHED,
     &floods::ACKNOWLEDGEMENTS,
     &floods::INQUIRIES,
     &floods::CONNECTIONS,

@@ -8,6 +8,10 @@
 /** Lines about who came and went that a room keeps. */
 const NOTICES = 20;
 
+/** What changes as often as somebody makes it, and is long to show: it is told at most once in so many milliseconds. */
+const GATHERED = new Set(["people", "members"]);
+const GATHERING = 250;
+
 export class Model {
   /** Who the server says we are. @type {{name: string, number: number} | null} */
   me = null;
@@ -31,6 +35,8 @@ export class Model {
   limits = { subject_bytes: 998, body_bytes: 262_144 };
 
   #listeners = new Map();
+  /** What was told of late and is told again later, if it changes meanwhile: whether it has. @type {Map<string, boolean>} */
+  #gathering = new Map();
 
   /**
    * Calls `listener` when one of these has changed.
@@ -43,6 +49,18 @@ export class Model {
 
   /** Says that something has changed. */
   tell(topic, detail) {
+    if (!GATHERED.has(topic)) return this.#tellNow(topic, detail);
+    if (this.#gathering.has(topic)) return this.#gathering.set(topic, true);
+    this.#gathering.set(topic, false);
+    setTimeout(() => {
+      const changed = this.#gathering.get(topic);
+      this.#gathering.delete(topic);
+      if (changed) this.tell(topic);
+    }, GATHERING);
+    this.#tellNow(topic);
+  }
+
+  #tellNow(topic, detail) {
     this.#listeners.get(topic)?.forEach((listener) => listener(detail));
   }
 

@@ -11,6 +11,8 @@ import { asked, write, read } from "./store.js";
 const FIRST_PAUSE = 1_000;
 /** … up to this. */
 const LONGEST_PAUSE = 60_000;
+/** The longest time for which a server is believed that it wants to be left alone. */
+const LONGEST_REST = 3_600_000;
 /** The pause after this browser could not keep something, in milliseconds. */
 const STORE_PAUSE = 10_000;
 /** For how long a message is tried at all: 14 days, as in `common/src/limits.rs`. */
@@ -86,7 +88,7 @@ export function settle(message, outcomes, now, chance) {
     } else if (kind in PASSING) {
       recipient.why = PASSING[kind];
       let wait = kind === "OutOfTurn" ? 0 : longest * (0.5 + chance / 2);
-      if (kind === "RateLimited") wait = Math.min(Math.max(body.retry_after_ms, 1), LONGEST_PAUSE);
+      if (kind === "RateLimited") wait = Math.min(Math.max(body.retry_after_ms, 1), LONGEST_REST);
       pause = Math.max(pause, wait);
       if (kind === "RateLimited" || kind === "ServerFull") wholeServer = Math.max(wholeServer, wait);
     } else {
@@ -96,7 +98,7 @@ export function settle(message, outcomes, now, chance) {
   message.attempt = null;
   message.strikes = 0;
   if (pause > 0) message.refusals += 1;
-  message.notBefore = now + pause;
+  Object.assign(message, { notBefore: now + pause, pause });
   close(message);
   return wholeServer;
 }
@@ -106,10 +108,10 @@ function targets(message) {
   return message.recipients.flatMap(({ state }, position) => (state === "waiting" ? [position] : []));
 }
 
-/** No pause is longer than the longest, unless the clock was set back meanwhile: then it is over. */
-function pauseLeft({ notBefore }, now) {
+/** No more of a pause is left than there was, unless the clock was set back meanwhile: then it is over. */
+function pauseLeft({ notBefore, pause = LONGEST_PAUSE }, now) {
   const left = notBefore - now;
-  return left > 0 && left <= LONGEST_PAUSE ? left : 0;
+  return left > 0 && left <= Math.max(pause, LONGEST_PAUSE) ? left : 0;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { OWN, TODOS } from "./letters.js";
 import { $, fill, h, isNarrow } from "./dom.js";
-import { shownAuthor, shownList } from "./names.js";
+import { givenName, shownAuthor, shownList } from "./names.js";
 import { shownRecipient } from "./states.js";
 import { firstWords, harmless, harmlessLine } from "./text.js";
 import { t } from "./texts.js";
@@ -82,10 +82,10 @@ export function replyAddress(model, letter) {
 }
 
 /** Under which name an answer reaches the author; nothing for oneself and for visitors. */
-function replyName(model, { from, number, place }) {
+function replyName(model, { number, place }) {
   if (number === null || (number === model.me?.number && place !== OWN)) return null;
-  // They may have another name by now.
-  return harmlessLine(model.people.get(number)?.name ?? from);
+  // They may have another name by now, and somebody else theirs; the given one is theirs for good.
+  return harmlessLine(model.people.get(number)?.name ?? givenName(number));
 }
 
 /** The address of the room that a letter was written to. */

@@ -1,6 +1,8 @@
 //! One person, or one computer, that asks for far more than its share: it is told, held back or turned away, and nobody else
 //! notices.
 
+mod computers;
+
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +14,13 @@ use malote_common::{Content, Name, Outcome, codec, limits};
 use malote_server::rate::Rate;
 use malote_tests::TestServer;
 use rand::rngs::StdRng;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::Trial;
 use crate::bystanders::Bystanders;
-use crate::caller::{Caller, Ear, Mouth, Who, reach, source, submission};
+pub use computers::{CONNECTIONS, DEVICES, LOGINS, UNFINISHED};
+
+use crate::caller::{Caller, Ear, Mouth, Who, source, submission};
 use crate::figures::Figures;
 use crate::stock;
 
@@ -71,23 +72,8 @@ pub const INQUIRIES: Trial = Trial {
     run: |plan| flood(plan, Stock::Nothing, inquiries),
 };
 
-pub const CONNECTIONS: Trial = Trial {
-    name: "flood-connections",
-    what: "one computer makes connections as fast as it can, and says nothing",
-    run: |plan| flood(plan, Stock::Nothing, connections),
-};
-
-pub const LOGINS: Trial = Trial {
-    name: "flood-logins",
-    what: "one computer logs in as fast as it can, as one person and as newcomers, and everybody is told of it",
-    run: |plan| flood(plan, Stock::Nothing, logins),
-};
-
 /// How long a flood lasts. It uses up what is allowed at once within that time.
 const TIME: Duration = Duration::from_secs(1);
-
-/// The same for logins, of which fewer can be made in that time.
-const TIME_OF_LOGINS: Duration = Duration::from_secs(3);
 
 /// For how long the others are watched before that.
 const QUIET: Duration = Duration::from_millis(300);
@@ -337,60 +323,6 @@ async fn inquiries(ground: &mut Ground<'_>) -> Figures {
         true
     });
     Figures::default().count("inquiries answered", flooded.await.within_allowance(1))
-}
-
-async fn connections(ground: &mut Ground<'_>) -> Figures {
-    let (server, source) = (ground.server, ground.who.source);
-    // They take all places that one address has, for as long as strangers may be silent.
-    let mut held = Vec::new();
-    for _ in 0..limits::HANDSHAKES_PER_ADDRESS {
-        held.push(reach(server, source).await.expect("a connection"));
-    }
-    let end = tokio::time::Instant::now() + TIME;
-    let attempts = (0..4).map(|_| async move {
-        let mut turned_away = 0u64;
-        while tokio::time::Instant::now() < end {
-            let Ok(stream) = reach(server, source).await else { continue };
-            assert!(is_hung_up_on(stream).await, "a connection beyond those of an address is served");
-            turned_away += 1;
-        }
-        turned_away
-    });
-    let turned_away: u64 = attempts.collect::<JoinSet<u64>>().join_all().await.into_iter().sum();
-    assert!(turned_away > 0);
-    Figures::default().count("connections turned away", turned_away)
-}
-
-/// Whether the server ends the connection, long before it would for want of a login.
-async fn is_hung_up_on(mut stream: TcpStream) -> bool {
-    matches!(timeout(limits::HANDSHAKE_TIME / 2, stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
-}
-
-async fn logins(ground: &mut Ground<'_>) -> Figures {
-    /// What one address may do at once, and each second. See docs/PROTOCOL.md, section 16.
-    const AT_ONCE: f64 = 1_000.0;
-    const EACH_SECOND: f64 = 100.0;
-    let (server, begun) = (ground.server, Instant::now());
-    let who: Vec<Who> = (0..limits::HANDSHAKES_PER_ADDRESS as u64)
-        .map(|number| match number % 2 {
-            0 => ground.who.elsewhere(ground.plan),
-            _ => Who::new(ground.who.source, ground.plan),
-        })
-        .collect();
-    let attempts = who.into_iter().map(|who| async move {
-        let (mut who, mut logins) = (who, 0u64);
-        while begun.elapsed() < TIME_OF_LOGINS {
-            logins += u64::from(Caller::log_in(server, &who).await.is_ok());
-            let [first, ..] = &mut who.device.0;
-            *first = first.wrapping_add(1);
-        }
-        logins
-    });
-    let logins: u64 = attempts.collect::<JoinSet<u64>>().join_all().await.into_iter().sum();
-    let allowed = AT_ONCE + EACH_SECOND * begun.elapsed().as_secs_f64();
-    let being_made = limits::HANDSHAKES_PER_ADDRESS as f64;
-    assert!(logins as f64 <= allowed + being_made, "{logins} logins, and {allowed} are allowed");
-    Figures::default().count("logins", logins)
 }
 
 impl Ground<'_> {
