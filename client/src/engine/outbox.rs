@@ -15,6 +15,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// What a server is believed at most that says when to come again.
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+
 /// How often it is noted for how long messages have been tried. What has passed since counts as an absence when the program
 /// starts again.
 const NOTE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -59,7 +62,8 @@ struct Waiting {
     /// The message's recipients.
     to: Vec<Recipient>,
     targets: Vec<u8>,
-    not_before: Timestamp,
+    /// The pause that it makes ends here.
+    paused_until: Instant,
     refusals: u32,
     /// It waits for space in its recipients' mailboxes only, or for them to come back.
     for_them: bool,
@@ -199,10 +203,11 @@ impl Outbox {
             waiting.for_them = passing.iter().all(|(_, o)| *o == Outcome::MailboxFull || is_missing(*o));
             self.since = self.next_counter;
             waiting.targets.clone_from(&open);
-            waiting.not_before = self.pause(&passing, &mut waiting.refusals, random, now);
         }
-        let not_before = waiting.not_before;
+        let pause = self.pause(&passing, &mut waiting.refusals, random, now);
+        let not_before = Timestamp(now.wall.0.saturating_add(pause.as_millis() as i64));
         if !open.is_empty() {
+            waiting.paused_until = now.instant + pause;
             self.put_back(waiting);
         }
         Some(Change::Answered { message, outcomes, open, not_before })
@@ -265,13 +270,13 @@ impl Outbox {
         self.waiting.insert(index, waiting);
     }
 
-    /// When a message that was refused for now may be tried again; a busy or full server is left alone altogether.
-    fn pause(&mut self, outcomes: &[(u8, Outcome)], refusals: &mut u32, random: &mut impl Rng, now: Now) -> Timestamp {
+    /// How long a message waits that was refused for now; a busy or full server is left alone altogether.
+    fn pause(&mut self, outcomes: &[(u8, Outcome)], refusals: &mut u32, random: &mut impl Rng, now: Now) -> Duration {
         let mut pause = Duration::ZERO;
         for (_, outcome) in outcomes {
             let (wait, whole_server) = match outcome {
                 Outcome::RateLimited { retry_after_ms } => {
-                    (Duration::from_millis(*retry_after_ms).min(LONGEST_PAUSE), true)
+                    (Duration::from_millis(*retry_after_ms).min(LONGEST_REST), true)
                 }
                 Outcome::MailboxFull | Outcome::ServerFull | Outcome::UnknownRecipient | Outcome::NotAMember => {
                     let longest = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << (*refusals).min(10)));
@@ -285,7 +290,7 @@ impl Outbox {
             }
         }
         *refusals = refusals.saturating_add(u32::from(pause > Duration::ZERO));
-        Timestamp(now.wall.0.saturating_add(pause.as_millis() as i64))
+        pause
     }
 }
 
@@ -293,8 +298,8 @@ impl Waiting {
     fn new(order: u64, message: Message, targets: Vec<u8>, not_before: Timestamp, now: Now) -> Waiting {
         let to = message.to.iter().map(Recipient::new).collect();
         let (tried_before, since) = (Duration::ZERO, now.instant);
-        let (refusals, for_them, restored) = (0, false, false);
-        Waiting { order, message, to, targets, not_before, refusals, for_them, restored, tried_before, since }
+        let (paused_until, refusals, for_them, restored) = (now.instant + until(not_before, now), 0, false, false);
+        Waiting { order, message, to, targets, paused_until, refusals, for_them, restored, tried_before, since }
     }
 
     fn submission(&self, counter: u64, since: u64) -> Submission {
@@ -306,10 +311,9 @@ impl Waiting {
         self.tried_before.saturating_add(now.instant.saturating_duration_since(self.since))
     }
 
-    /// How long it still has to wait. No pause is longer than the longest, unless the clock was set back meanwhile: then
-    /// it is over.
+    /// How long it still has to wait.
     fn pause_left(&self, now: Now) -> Duration {
-        Some(until(self.not_before, now)).filter(|left| *left <= LONGEST_PAUSE).unwrap_or_default()
+        self.paused_until.saturating_duration_since(now.instant)
     }
 
     /// The recipients that are open.
@@ -361,8 +365,9 @@ fn absence(noted_at: Timestamp, now: Now) -> Duration {
     LONGEST_ABSENCE.min(Duration::from_millis(millis as u64))
 }
 
-/// From now until then by the clock on the wall; a clock that was wrong does not make it longer than a day.
+/// From now until then by the clock on the wall. No pause is longer than the longest, unless the clock was set back since:
+/// then it is over.
 fn until(then: Timestamp, now: Now) -> Duration {
-    let millis = then.0.saturating_sub(now.wall.0).clamp(0, 24 * 60 * 60 * 1000);
-    Duration::from_millis(millis as u64)
+    let millis = then.0.saturating_sub(now.wall.0).max(0);
+    Some(Duration::from_millis(millis as u64)).filter(|left| *left <= LONGEST_REST).unwrap_or_default()
 }

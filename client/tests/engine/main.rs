@@ -192,6 +192,54 @@ fn a_busy_server_is_given_the_time_it_asks_for_and_nothing_overtakes() {
 }
 
 #[test]
+fn a_server_may_ask_for_an_hour_and_not_for_more() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    for (asked, given) in [(HOUR / 2, HOUR / 2), (10 * HOUR, HOUR)] {
+        let mut table = Table::online();
+        table.send("Usuario1");
+        table.outputs();
+        table.answer(1, Outcome::RateLimited { retry_after_ms: asked.as_millis() as u64 });
+        let kept = table.outputs().into_iter().find_map(|output| match output {
+            Output::Keep(Change::Answered { not_before, .. }) => Some(not_before),
+            _ => None,
+        });
+        assert_eq!(kept.unwrap().0 - table.now.wall.0, given.as_millis() as i64);
+        // Whatever the clock on the wall says meanwhile, and also on another connection.
+        table.now.wall.0 -= 1_800_000;
+        assert_eq!(submissions(&table.reconnect(0)).len(), 0);
+        // Making it took a second.
+        table.now.instant += given - Duration::from_millis(1_001);
+        table.hear(&ServerFrame::Ping { token: 0 });
+        table.engine.tick(table.now);
+        assert_eq!(submissions(&table.outputs()).len(), 0, "{given:?}");
+        table.wait(Duration::from_millis(1));
+        assert_eq!(submissions(&table.outputs()).len(), 1, "{given:?}");
+    }
+}
+
+#[test]
+fn a_pause_outlasts_the_program() {
+    let mut table = Table::online();
+    table.send("Usuario1");
+    let (message, wall) = (submissions(&table.outputs()).remove(0).message, table.now.wall);
+    for (minutes, waits) in [(30, true), (61, false)] {
+        let open = Open {
+            message: message.clone(),
+            targets: vec![0],
+            counter: None,
+            not_before: Timestamp(wall.0 + minutes * 60_000),
+            tried_for: Duration::ZERO,
+            noted_at: wall,
+            restored: false,
+        };
+        let outbox = vec![open];
+        let mut table = Table::starting_at(Saved { next_counter: 2, outbox, ..Saved::default() }, wall);
+        // A clock that was set back since makes no pause longer.
+        assert_eq!(submissions(&table.connect(1)).is_empty(), waits);
+    }
+}
+
+#[test]
 fn a_full_mailbox_holds_back_only_what_is_for_it() {
     let mut table = Table::online();
     table.send("Usuario1");

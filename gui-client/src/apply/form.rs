@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use malote_client::Command;
 use malote_client::archive::{Draft, Place, Recipient, State};
-use malote_common::{Address, limits, text};
+use malote_common::{Address, Name, limits, text};
 
 use super::Desk;
 use crate::model::{self, Field, Form, Opened, Undo};
@@ -67,7 +67,11 @@ impl Desk<'_> {
         };
         let to = match (room, letter.number.filter(|_| is_from_here)) {
             (Some(room), _) => model::address(room).to_string(),
-            (None, Some(number)) => self.model.people.get(number).map_or(letter.from.clone(), |p| p.name.to_string()),
+            // The name of then may be another's now; the given one leads to its person always.
+            (None, Some(number)) => {
+                let known = self.model.people.get(number).map(|person| &person.name);
+                known.unwrap_or(&Name::given(number)).to_string()
+            }
             (None, None) => letter.from.clone(),
         };
         let reply = Form {

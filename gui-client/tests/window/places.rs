@@ -95,6 +95,28 @@ fn everybody_is_asked_about_once_more() {
 }
 
 #[test]
+fn an_answer_goes_to_its_person_also_where_it_is_not_known_what_they_are_called_now() {
+    let mut server = Server::start();
+    let (mut ana, mut rui) = (server.window("ana"), server.window("rui"));
+    ana.until("ana is asked", |model| model.naming.is_some());
+    rui.until("rui is online", |model| model.is_online());
+    ana.step();
+    ana.write("Olá! Aqui você é Usuario0. Quer usar um nome?", "Ana");
+    ana.press(Modifiers::NONE, Key::Enter);
+    ana.until("ana has her name", |model| model.name.as_deref() == Some("Ana") && model.naming.is_none());
+    ana.send("Usuario1", "Almoço", "Ao meio-dia?");
+    rui.until("it is in rui's inbox", |model| model.inbox.len() == 1);
+    server.stop();
+    let mut rui = rui.reopen();
+    rui.until("it is shown again", |model| model.inbox.len() == 1);
+    rui.step();
+    rui.click_containing("Não lida, de Ana");
+    rui.press(Modifiers::COMMAND, Key::R);
+    rui.until("the answer is prepared", |model| model.form.subject == "Re: Almoço");
+    assert_eq!(rui.model().form.to, "Usuario0");
+}
+
+#[test]
 fn a_name_is_offered_once_and_can_be_changed() {
     let server = Server::start();
     let (mut ana, mut rui) = (server.window("ana"), server.window("rui"));
