@@ -1,11 +1,13 @@
 //! A full disk: nothing is accepted that is not kept, everybody is told, and the programs go on by themselves when there is
 //! space.
 
+use std::path::Path;
+
 use crossbeam_channel::Receiver;
 use malote_client::archive::Shelf;
 use malote_client::{ArchiveError, Client, Command, Event, Options, Problem, Profile, Reader, Status};
 use malote_common::{Address, Content};
-use malote_tests::{Cli, SmallDisk, TestServer, wait_for};
+use malote_tests::{Cli, Running, SmallDisk, TestServer, wait_for};
 use malote_texts::{Language, Texts};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -56,12 +58,27 @@ fn full(plan: &mut StdRng) -> Figures {
         assert_eq!(people.lost(server.data()), None);
     }
     server.stop();
+    says_that_space_is_lacking(&disk, server.data());
+    server.restart();
+    people.settle();
+    server.stop();
     people.check();
     people.check_store(&server.data().join("store.db"));
     Figures::default()
         .count("times full", TIMES)
         .count("messages", people.written())
         .count("of them seen waiting for space", refused)
+}
+
+/// A server that is started on the full disk doubts nobody's messages.
+fn says_that_space_is_lacking(disk: &SmallDisk, data: &Path) {
+    disk.fill();
+    let mut command = TestServer::command(&["--listen", "127.0.0.1:0", "--web", "off", "--lang", "en"]);
+    let ended = Running::start(command.arg("--data").arg(data)).wait().expect_status(1);
+    let path = data.display().to_string().into();
+    let expected = Texts::new(Language::English).with("server-disk-full", &[("path", path)]);
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    disk.free();
 }
 
 /// Bytes of a client's disk.
