@@ -51,7 +51,8 @@ impl Server {
             listen: self.address,
             data: self.directory.path().join("server"),
             max_clients: self.max_clients,
-            max_clients_per_address: self.max_clients,
+            // All are on one computer: whoever finds no place is to meet a full server, and not this bound.
+            max_clients_per_address: self.max_clients + 1,
             rate: Default::default(),
             plaintext: false,
             web: None,
