@@ -50,12 +50,14 @@ refused-unknown_recipient = there is nobody, and no room, of that name
 refused-not_a_member = only those who are in the room can write to it
 refused-too_large = it is too large for this server
 refused-invalid = the server did not take the request
-refused-damaged = the server's disk damaged it before it arrived; if it still matters, send it again
+refused-damaged = a disk damaged it before it arrived; if it still matters, send it again
 refused-expired = it could not be sent within 14 days
 refused-server_replaced = it was written for the server that was there before; write it again if it still holds
 waiting-mailbox_full = the recipient's mailbox is full; it will be tried again soon
 waiting-server_full = the server's disk is full; it will be tried again soon
 waiting-out_of_turn = it waits its turn behind an earlier message
+waiting-unknown_recipient = the server was restored and does not know this recipient yet; it will be tried again
+waiting-not_a_member = the server was restored and is still putting you back into this room; it will be tried again
 waiting-rate_limited = many messages at once; it goes out in a moment
 
 # Connection

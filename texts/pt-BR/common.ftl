@@ -50,12 +50,14 @@ refused-unknown_recipient = não há ninguém, nem sala, com esse nome
 refused-not_a_member = só quem está na sala pode escrever nela
 refused-too_large = é grande demais para este servidor
 refused-invalid = o servidor não aceitou o pedido
-refused-damaged = o disco do servidor a danificou antes que chegasse; se ainda vale, envie de novo
+refused-damaged = um disco a danificou antes que chegasse; se ainda vale, envie de novo
 refused-expired = não foi possível enviá-la em 14 dias
 refused-server_replaced = foi escrita para o servidor que havia antes; se ainda vale, escreva de novo
 waiting-mailbox_full = a caixa do destinatário está cheia; nova tentativa em breve
 waiting-server_full = o disco do servidor está cheio; nova tentativa em breve
 waiting-out_of_turn = espera a vez, atrás de uma mensagem anterior
+waiting-unknown_recipient = o servidor foi recuperado de uma cópia e ainda não conhece este destinatário; haverá nova tentativa
+waiting-not_a_member = o servidor foi recuperado de uma cópia e ainda não pôs você de volta nesta sala; haverá nova tentativa
 waiting-rate_limited = muitas mensagens de uma vez; segue em instantes
 
 # Conexão

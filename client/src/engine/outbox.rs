@@ -27,8 +27,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(60 * 60);
 const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// For how long somebody may be missing on a server that was brought back from a backup, or not in a room, whom it knew
-/// before: they are back when their program is.
-const MISSING_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// before: they are back when their program is, also after a weekend.
+const MISSING_FOR: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 
 /// In the place of `since`: the server is to answer what became of an attempt, and not to carry it out.
 const INQUIRY: u64 = 0;
