@@ -47,6 +47,9 @@ const GROWN: f64 = 1.25;
 /// What a store's file is called in a server's folder.
 const STORE: &str = "store.db";
 
+/// What a server has beside it that has served before. Without it, one does not start where there is no key.
+const MARK: &str = "store.db-mark";
+
 /// Written last into a folder: what its store holds, and how many bytes that took.
 const FILLED: &str = "filled";
 
@@ -193,7 +196,9 @@ impl Filled {
         }
         let copy = stage.fresh_folder()?;
         let store = copy.path().join(STORE);
-        fs::copy(self.folder.join(STORE), &store).context("cannot copy a filled store")?;
+        for name in [STORE, MARK] {
+            fs::copy(self.folder.join(name), copy.path().join(name)).context("cannot copy a filled store")?;
+        }
         // Otherwise the disk would still be busy with it when the server is measured.
         File::open(&store)?.sync_all()?;
         Ok(Place { folder: copy.path().to_owned(), _copy: Some(copy) })

@@ -79,7 +79,9 @@ impl Browser {
             &format!("--user-data-dir={}", profile.path().display()),
         ];
         let options = json!({ "args": arguments, "prefs": { "intl.accept_languages": language } });
-        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
+        // A script is waited for as anything else is: half a minute is little where ten thousand rows are written on a busy machine.
+        let timeouts = json!({ "script": PATIENCE.as_millis() as u64 });
+        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options, "timeouts": timeouts });
         let address = format!("http://127.0.0.1:{port}/session");
         let mut answer = agent
             .post(&address)
