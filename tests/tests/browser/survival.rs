@@ -1,5 +1,8 @@
 //! Nothing is lost and nothing is doubled by a restart of the server, a reload, or a second tab.
 
+use std::fs;
+use std::path::Path;
+
 use malote_tests::{Cli, TestServer, wait_for};
 use serde_json::json;
 
@@ -198,6 +201,47 @@ fn language_and_appearance_are_remembered() {
     page.wait_text("#status", "Connected as Usuario0");
     assert_eq!(page.run(ground, json!([])), "rgb(26, 29, 31)");
     assert_eq!(page.run("return document.documentElement.lang", json!([])), "en");
+}
+
+#[test]
+fn what_the_servers_disk_has_damaged_is_shown_as_lost_and_its_author_is_told() {
+    for screen in [Screen::Desktop, Screen::Phone] {
+        let mut server = TestServer::start_with_web();
+        let [bia, rui] = [(); 2].map(|()| Cli::new(&server));
+        assert_eq!([bia.name(), rui.name()], ["Usuario0", "Usuario1"]);
+        let page = newcomer(&server, screen);
+        send(&page, "Usuario0", "Vai", "o que a página escreveu");
+        wait_state(&page, "Vai", "aceita");
+        page.go("about:blank");
+        rui.send("Usuario2", "Vem", "o que se escreveu à página");
+        server.stop();
+        for words in ["o que a página escreveu", "o que se escreveu à página"] {
+            damage(&server.data().join("store.db"), words);
+        }
+        server.restart();
+        page.go(server.web());
+        open_place(&page, "inbox");
+        page.wait_text("#list", "Mensagem danificada");
+        page.click("#list button");
+        page.wait_text("#letter-pane", "pode enviá-la de novo");
+        page.picture(&format!("damaged-received-{screen:?}").to_lowercase());
+        // Whoever fetches it finds the damage, and its author is told.
+        bia.run(&["inbox"]).expect_status(0);
+        page.go(server.web());
+        open_place(&page, "sent");
+        page.wait_text("#list", "recusada");
+        page.click("#list button");
+        page.wait_text("#letter-pane", "se ainda vale, envie de novo");
+        page.picture(&format!("damaged-sent-{screen:?}").to_lowercase());
+    }
+}
+
+/// Changes a bit where these words stand in a file.
+fn damage(file: &Path, words: &str) {
+    let mut bytes = fs::read(file).unwrap();
+    let at = bytes.windows(words.len()).position(|window| window == words.as_bytes()).expect("the words are there");
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
 }
 
 #[test]
