@@ -13,6 +13,9 @@ use super::{Request, SessionId};
 /// For how long they may wait: what a sender learns of a delivery so much later, no person notices.
 const LINGER: Duration = Duration::from_millis(25);
 
+/// For how long those wait for which there was no space.
+const WITHOUT_SPACE: Duration = Duration::from_secs(1);
+
 /// So many wait for nothing more, so that those for whom somebody waits never wait long for them.
 const MANY: usize = 1024;
 
@@ -29,8 +32,7 @@ impl Acknowledgements {
     pub fn keep_or_release(&mut self, session: SessionId, request: Request, batch: &mut Vec<(SessionId, Request)>) {
         match request {
             Request::Acknowledge { mailbox, seq } => {
-                let newest = self.newest.entry((session, mailbox)).or_insert(seq);
-                *newest = seq.max(*newest);
+                self.keep(session, mailbox, seq);
                 let due = *self.due.get_or_insert_with(|| Instant::now() + LINGER);
                 if self.newest.len() == MANY {
                     self.due = Some(due.min(Instant::now()));
@@ -42,6 +44,21 @@ impl Acknowledgements {
             _ => {}
         }
         batch.push((session, request));
+    }
+
+    /// Keeps those for which there was no space. They wait longer, so that a full disk is not asked all the time.
+    pub fn keep_for_later(&mut self, unwritten: Vec<(SessionId, Request)>) {
+        for (session, request) in unwritten {
+            if let Request::Acknowledge { mailbox, seq } = request {
+                self.keep(session, mailbox, seq);
+                self.due.get_or_insert_with(|| Instant::now() + WITHOUT_SPACE);
+            }
+        }
+    }
+
+    fn keep(&mut self, session: SessionId, mailbox: MailboxId, seq: Seq) {
+        let newest = self.newest.entry((session, mailbox)).or_insert(seq);
+        *newest = seq.max(*newest);
     }
 
     /// When they have waited long enough.

@@ -35,11 +35,13 @@ pub struct PostOffice<S> {
     presence: Presence,
     /// The web listener's ways into rooms.
     bridges: HashMap<SessionId, MailboxId>,
+    /// Acknowledgements for which there was no space.
+    unwritten: Vec<(SessionId, Request)>,
 }
 
 impl<S: Store> PostOffice<S> {
     pub fn new(store: S, max_clients: usize) -> PostOffice<S> {
-        PostOffice { store, max_clients, presence: Presence::default(), bridges: HashMap::new() }
+        PostOffice { store, max_clients, presence: Presence::default(), bridges: HashMap::new(), unwritten: Vec::new() }
     }
 
     /// Gives the store back, as after a crash of everything around it.
@@ -82,6 +84,11 @@ impl<S: Store> PostOffice<S> {
         Ok(effects.events)
     }
 
+    /// Acknowledgements that were handed in and could not be written for want of space: to be handed in again later.
+    pub fn take_unwritten(&mut self) -> Vec<(SessionId, Request)> {
+        std::mem::take(&mut self.unwritten)
+    }
+
     /// Takes a request apart: what it changes in the store, which is nothing for a session that may not ask it; and what is
     /// left to do when that is done.
     fn plan(&self, session: SessionId, request: Request) -> (Option<Operation>, Task) {
@@ -98,7 +105,9 @@ impl<S: Store> PostOffice<S> {
                 });
                 (submit, task)
             }
-            Request::Acknowledge { mailbox, seq } => (acknowledgement(mailbox, seq, owns), Task::Nothing),
+            Request::Acknowledge { mailbox, seq } => {
+                (acknowledgement(mailbox, seq, owns), Task::Acknowledge { mailbox, seq })
+            }
             // What a client resumes behind, it has: the acknowledgement may have been lost with the connection.
             Request::Resume { mailbox, after } => (acknowledgement(mailbox, after, owns), Task::Resume { mailbox }),
             Request::Read { mailbox, seqs } => {
@@ -184,6 +193,10 @@ impl<S: Store> PostOffice<S> {
             (Task::LogIn { .. }, _) => effects.tell(session, Event::Full),
             (Task::Resume { mailbox }, _) if self.presence.may_read(session, mailbox).is_some() => {
                 self.presence.read(session, mailbox);
+            }
+            // Nobody says it again before they come again.
+            (Task::Acknowledge { mailbox, seq }, None) if self.owns(session, mailbox) => {
+                self.unwritten.push((session, Request::Acknowledge { mailbox, seq }));
             }
             (Task::Gone, _) => self.leave(session, effects),
             (Task::Bridge, Some(Answer::Opened { mailbox, last_seq })) => {
@@ -406,6 +419,10 @@ enum Task {
     Answer {
         counter: u64,
         targets: usize,
+    },
+    Acknowledge {
+        mailbox: MailboxId,
+        seq: Seq,
     },
     Resume {
         mailbox: MailboxId,

@@ -1,3 +1,4 @@
+use super::acknowledgements::Acknowledgements;
 use super::*;
 use crate::store::Committed;
 use crate::store::contract::{DEVICE, submission};
@@ -81,6 +82,7 @@ impl Store for Tight {
     fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
         let is_large = |operation: &Operation| match operation {
             Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
+            Operation::Acknowledge { seq, .. } => *seq == Seq::MAX,
             _ => false,
         };
         if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
@@ -101,6 +103,24 @@ impl Store for Tight {
     fn members(&mut self, room: MailboxId, after: Option<PersonId>, limit: usize) -> Result<Vec<Person>, StoreError> {
         self.0.members(room, after, limit)
     }
+}
+
+#[test]
+fn an_acknowledgement_that_finds_no_space_is_handed_in_again() {
+    let mut office = PostOffice::new(Tight(SqliteStore::in_memory().unwrap()), 9);
+    let events = office.handle(vec![(SessionId(1), login(1))], NOW).unwrap();
+    let [(_, Event::LoggedIn(ref login)), ..] = events[..] else { panic!("{events:?}") };
+    let (mailbox, others) = (login.mailbox, MailboxId(login.mailbox.0 + 1));
+    let acknowledge = |mailbox, seq| (SessionId(1), Request::Acknowledge { mailbox, seq });
+    // What was written, and what nobody may ask, is not.
+    office.handle(vec![acknowledge(mailbox, 1), acknowledge(others, Seq::MAX)], NOW).unwrap();
+    assert!(office.take_unwritten().is_empty());
+    office.handle(vec![acknowledge(mailbox, Seq::MAX)], NOW).unwrap();
+    let unwritten = office.take_unwritten();
+    assert!(matches!(unwritten[..], [(SessionId(1), Request::Acknowledge { seq: Seq::MAX, .. })]), "{unwritten:?}");
+    let mut late = Acknowledgements::default();
+    late.keep_for_later(unwritten);
+    assert_eq!(late.take_all().count(), 1);
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn run<S: Store>(
                 to_wake.push(session);
             }
         }
+        late.keep_for_later(office.take_unwritten());
         // Whoever has got something is woken when everything is there.
         to_wake.drain(..).filter_map(|session| slots.get(&session)).for_each(Mailslot::wake);
         gone.drain(..).for_each(|session| drop(slots.remove(&session)));
