@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tracing::debug;
 
 use super::bridge::Door;
-use super::socket::{BYTES_PER_COST, Ending, Talk};
+use super::socket::{Ending, Talk, cost};
 use crate::rate::{Bucket, Rate};
 
 /// What one visitor may say: nobody types that fast, and a program that floods is read more slowly.
@@ -119,7 +119,7 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
             tokio::select! {
                 message = talk.next(), if wait.is_none() => match message? {
                     Message::Text(text) => {
-                        owed = cost(&text);
+                        owed = cost(text.len());
                         place.hub.tell(&text);
                         place.hub.room.post(&mut speaker, &text).await;
                     }
@@ -139,10 +139,6 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
         _ = sent_away => Err(Ending::TooSlow),
     };
     ended.err().unwrap_or(Ending::Gone)
-}
-
-fn cost(text: &str) -> u32 {
-    u32::try_from(text.len() / BYTES_PER_COST).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]

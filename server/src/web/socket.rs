@@ -166,7 +166,7 @@ async fn echo(talk: &mut Talk) -> Ending {
             Err(ending) => return ending,
         };
         // It is not read meanwhile, so it waits as well.
-        while let Err(wait) = bucket.take(cost(&message), Instant::now()) {
+        while let Err(wait) = bucket.take(cost(message.len()), Instant::now()) {
             tokio::time::sleep(wait).await;
         }
         if let Err(ending) = talk.send(message).await {
@@ -175,9 +175,10 @@ async fn echo(talk: &mut Talk) -> Ending {
     }
 }
 
-/// What is echoed has to be read, unmasked and written: a long message costs as much as some short ones.
-fn cost(message: &Message) -> u32 {
-    u32::try_from(message.len() / BYTES_PER_COST).unwrap_or(u32::MAX).saturating_add(1)
+/// What a message of so many bytes takes from an allowance: it has to be read, unmasked and written, so that a long one costs as
+/// much as some short ones.
+pub fn cost(bytes: usize) -> u32 {
+    u32::try_from(bytes / BYTES_PER_COST).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 async fn unless_stopped(talk: impl Future<Output = Ending>, mut stopping: watch::Receiver<bool>) -> Ending {
@@ -188,7 +189,7 @@ async fn unless_stopped(talk: impl Future<Output = Ending>, mut stopping: watch:
 }
 
 /// Bytes that cost as much as one more message.
-pub const BYTES_PER_COST: usize = 4 * 1024;
+const BYTES_PER_COST: usize = 4 * 1024;
 
 /// Pings and pongs that are read without a wait, and a second: many more than any program needs.
 const SIGN_RATE: Rate = Rate { burst: 50, per_second: 50 };
