@@ -1,10 +1,10 @@
 //! Pumps one connection: bytes between the socket and its session, requests and events between it and the post office.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -12,12 +12,13 @@ use malote_common::frame::Closing;
 use malote_common::{hello, limits, login};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
 use crate::listener::{Arrival, Handshake, stopped};
+use crate::long_frames::{LongFrames, Unfinished};
 use crate::post_office::thread::{Counter, Letter, REQUESTS_PER_LETTER};
 use crate::post_office::{Inbox, Mail, Request, SessionId, mailslot};
 use crate::rate::{Allowances, Rate};
@@ -26,32 +27,19 @@ use crate::session::{CLOSING_TIME, Door, Output, Session};
 /// Bytes read from a socket at once: what a client may send without waiting, if it is short.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Bytes of frames that a connection may have begun and not finished without asking: what nearly all messages are shorter than.
-const SHORT: usize = 32 * 1024;
-
-/// Connections that may have begun longer ones at the same time. Who begins another waits until there is a place: with their
-/// deadlines, they bound what the server holds for people who finish nothing.
-const LONG_FRAMES: usize = 64;
-
 /// What all connections share.
 #[derive(Clone)]
 pub struct Context {
     pub counter: Counter,
     pub allowances: Allowances,
-    /// Places for long frames.
-    long_frames: Arc<Semaphore>,
+    pub long_frames: LongFrames,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
 
 impl Context {
     pub fn new(counter: Counter, rate: Rate, stopping: watch::Receiver<bool>) -> Context {
-        Context {
-            counter,
-            allowances: Allowances::new(rate),
-            long_frames: Arc::new(Semaphore::new(LONG_FRAMES)),
-            stopping,
-        }
+        Context { counter, allowances: Allowances::new(rate), long_frames: LongFrames::new(), stopping }
     }
 }
 
@@ -165,7 +153,8 @@ pub async fn converse(
         counter.send(Letter::Open(id, slot)).await.map_err(io::Error::other)?;
         let session = Session::new(door, nonce, allowances, at);
         let handshake = Some(handshake);
-        let mut pump = Pump { session, id, peer, handshake, counter: &counter, long_frames: &long_frames, place: None };
+        let unfinished = Unfinished::new(long_frames, peer.ip());
+        let mut pump = Pump { session, id, peer, handshake, counter: &counter, unfinished };
         pump.run(incoming, outgoing, inbox, stopping).await
     };
     match pumped.await {
@@ -182,9 +171,7 @@ struct Pump<'a> {
     peer: SocketAddr,
     handshake: Option<Handshake>,
     counter: &'a Counter,
-    long_frames: &'a Arc<Semaphore>,
-    /// Among the long frames.
-    place: Option<OwnedSemaphorePermit>,
+    unfinished: Unfinished,
 }
 
 impl Pump<'_> {
@@ -202,9 +189,7 @@ impl Pump<'_> {
         let mut unflushed = false;
         loop {
             let (requests, closes) = self.wanted();
-            if self.session.unfinished() <= SHORT {
-                self.place = None;
-            }
+            self.unfinished.holds(self.session.unfinished());
             for letter in requests {
                 self.wait_for_turn(&letter).await;
                 self.counter.send(letter).await.map_err(io::Error::other)?;
@@ -226,8 +211,8 @@ impl Pump<'_> {
                     // The post office has ended: nothing more can be promised to anybody.
                     None => self.session.close(Closing::StoreFailed),
                 },
-                Ok(place) = self.long_frames.clone().acquire_owned(), if self.needs_place() => self.place = Some(place),
-                arrived = incoming.next(), if self.session.accepts_input() && !self.needs_place() => match arrived? {
+                place = poll_fn(|context| self.unfinished.poll_place(context)), if self.unfinished.is_waiting() => place?,
+                arrived = incoming.next(), if self.session.accepts_input() && !self.unfinished.is_waiting() => match arrived? {
                     Arrived::Bytes(bytes) => self.session.receive(bytes, Instant::now()),
                     Arrived::Body(body) => self.session.receive_body(body, Instant::now()),
                     Arrived::Nothing => self.session.receive_nothing(Instant::now()),
@@ -247,11 +232,6 @@ impl Pump<'_> {
         }
     }
 
-    /// Whether nothing more is read before there is a place among the long frames.
-    fn needs_place(&self) -> bool {
-        self.place.is_none() && self.session.unfinished() > SHORT
-    }
-
     /// Until the session has to be told the time again.
     fn time_left(&self) -> Duration {
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
@@ -259,7 +239,7 @@ impl Pump<'_> {
     }
 
     /// Whoever logs in waits where others of the same address have done so too often of late.
-    async fn wait_for_turn(&self, letter: &Letter) {
+    async fn wait_for_turn(&mut self, letter: &Letter) {
         if let Letter::Requests(_, requests) = letter
             && let ([Request::Login { .. }], Some(handshake)) = (&requests[..], &self.handshake)
         {
@@ -340,7 +320,7 @@ impl<R: AsyncRead + Unpin> Incoming for ByteReader<R> {
     async fn next(&mut self) -> io::Result<Arrived<'_>> {
         self.last = Vec::new();
         let (reader, last) = (&mut self.reader, &mut self.last);
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             READ.with_borrow_mut(|bytes| {
                 let mut buffer = ReadBuf::new(bytes);
                 let read = Pin::new(&mut *reader).poll_read(context, &mut buffer);

@@ -13,6 +13,7 @@ pub mod config;
 mod connection;
 mod identity;
 mod listener;
+mod long_frames;
 pub mod maintenance;
 pub mod post_office;
 pub mod rate;
@@ -261,11 +262,23 @@ fn lock_directory(path: &Path) -> Result<File, StartError> {
     let unwritable = |error| StartError::DataUnwritable { path: path.to_owned(), error };
     make_directory(path).map_err(unwritable)?;
     let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK));
-    let lock = lock.map_err(unwritable)?;
+    take_lock(path, lock.map_err(unwritable)?)
+}
+
+/// The same for a directory in which nothing is to be written, and perhaps nothing can. A copy has no lock, and needs none.
+fn lock_to_read(path: &Path) -> Result<Option<File>, StartError> {
+    match File::open(path.join(LOCK)) {
+        Ok(lock) => take_lock(path, lock).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StartError::DataUnwritable { path: path.to_owned(), error }),
+    }
+}
+
+fn take_lock(path: &Path, lock: File) -> Result<File, StartError> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StartError::DataLocked { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(unwritable(error)),
+        Err(TryLockError::Error(error)) => Err(StartError::DataUnwritable { path: path.to_owned(), error }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::identity::{self, Identity, IdentityError};
 use crate::store::StoreError;
 use crate::store::sqlite::{self, Inspection};
-use crate::{LOCK, STORE, StartError, UNFINISHED, lock_directory, make_directory};
+use crate::{LOCK, STORE, StartError, UNFINISHED, lock_directory, lock_to_read, make_directory};
 
 /// Reads everything in a data directory, also while a server uses it.
 pub fn check(data: &Path) -> Result<Inspection, StartError> {
@@ -31,8 +31,8 @@ pub fn back_up(data: &Path, to: &Path) -> Result<Inspection, StartError> {
 /// send again what they know to be missing.
 pub fn restore(from: &Path, data: &Path) -> Result<Inspection, StartError> {
     has_identity(from)?;
-    // Nobody is to write to it while it is copied; a copy has no lock, and needs none.
-    let _source = if from.join(LOCK).exists() { Some(lock_directory(from)?) } else { None };
+    // Nobody is to write to it while it is copied.
+    let _source = lock_to_read(from)?;
     let _lock = lock_directory(data)?;
     if files_in(data)?.iter().any(|name| name != LOCK) {
         return Err(StartError::DataPresent { path: data.to_owned() });

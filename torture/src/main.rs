@@ -17,6 +17,7 @@ mod report;
 mod shim;
 mod stock;
 mod trials;
+mod websocket;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

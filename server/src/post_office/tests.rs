@@ -1,4 +1,7 @@
+use std::sync::mpsc;
+
 use super::acknowledgements::Acknowledgements;
+use super::thread::Letter;
 use super::*;
 use crate::store::Committed;
 use crate::store::contract::{DEVICE, submission};
@@ -59,7 +62,7 @@ fn a_login_that_comes_late_does_not_take_a_newer_connections_place() {
 
 #[test]
 fn what_finds_no_space_is_overtaken_by_nothing_of_its_author() {
-    let mut office = PostOffice::new(Tight(SqliteStore::in_memory().unwrap()), 9);
+    let mut office = PostOffice::new(Watched(SqliteStore::in_memory().unwrap(), tight), 9);
     let mut handle = |batch| office.handle(batch, NOW).unwrap();
     handle(vec![(SessionId(1), login(1)), (SessionId(2), login(2))]);
     let small = |counter, since| Submission { since, ..submission(counter, &["Usuario0"], "oi") };
@@ -74,18 +77,25 @@ fn what_finds_no_space_is_overtaken_by_nothing_of_its_author() {
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
 }
 
-/// A store that has no space for a message of so many bytes.
-struct Tight(SqliteStore);
+/// Bytes of a message for which [`tight`] has no space.
 const TIGHT: usize = 1000;
 
-impl Store for Tight {
+fn tight(batch: &[Operation]) -> Result<(), StoreError> {
+    let is_large = |operation: &Operation| match operation {
+        Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
+        Operation::Acknowledge { seq, .. } => *seq == Seq::MAX,
+        _ => false,
+    };
+    if batch.iter().any(is_large) { Err(StoreError::Full) } else { Ok(()) }
+}
+
+/// A store before which somebody looks at each batch.
+struct Watched<F>(SqliteStore, F);
+
+impl<F: FnMut(&[Operation]) -> Result<(), StoreError> + Send> Store for Watched<F> {
     fn commit(&mut self, batch: &[Operation], now: Timestamp) -> Result<Committed, StoreError> {
-        let is_large = |operation: &Operation| match operation {
-            Operation::Submit { submission, .. } => submission.message.content.len() > TIGHT,
-            Operation::Acknowledge { seq, .. } => *seq == Seq::MAX,
-            _ => false,
-        };
-        if batch.iter().any(is_large) { Err(StoreError::Full) } else { self.0.commit(batch, now) }
+        (self.1)(batch)?;
+        self.0.commit(batch, now)
     }
 
     fn entries(&mut self, mailbox: MailboxId, after: Seq, max_bytes: usize) -> Result<Vec<Run>, StoreError> {
@@ -105,9 +115,48 @@ impl Store for Tight {
     }
 }
 
+/// Of such requests, of which that many come while a commit is under way, how many the commits behind it take.
+fn commits(count: usize, request: impl Fn(MailboxId) -> Request) -> Vec<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let (report, reported) = mpsc::channel();
+    let (go_on, gone_on) = mpsc::channel::<()>();
+    let watch = move |batch: &[Operation]| {
+        report.send(batch.len()).map_err(|_| StoreError::Full)?;
+        // Fails when nobody wants it to wait any more.
+        let _ = gone_on.recv();
+        Ok(())
+    };
+    let mut office = PostOffice::new(Watched(SqliteStore::in_memory().unwrap(), watch), 9);
+    go_on.send(()).unwrap();
+    let events = office.handle(vec![(SessionId(1), login(1))], NOW).unwrap();
+    let [(_, Event::LoggedIn(ref login)), ..] = events[..] else { panic!("{events:?}") };
+    let (counter, thread) = thread::start(office).unwrap();
+    let hand_in = |request| counter.try_send(Letter::Requests(SessionId(1), vec![request])).unwrap();
+    hand_in(Request::TakeName { name: None });
+    assert_eq!(reported.iter().take(2).collect::<Vec<_>>(), [1, 1], "the login, and what is under way");
+    (0..count).for_each(|_| hand_in(request(login.mailbox)));
+    drop((go_on, counter));
+    thread.join().unwrap().unwrap();
+    reported.iter().collect()
+}
+
+#[test]
+fn a_commit_takes_so_many_lookups_and_so_many_bytes() {
+    let marks = |count: u64| commits(5, move |mailbox| Request::Read { mailbox, seqs: (1..=count).collect() });
+    assert_eq!(marks(1), [5]);
+    assert_eq!(marks(1_000), [3, 2], "2,048 look-ups, and the rest of the request that brings more");
+    let long = |targets: &[&str]| {
+        let submission = submission(1, targets, &"a".repeat(limits::BODY_BYTES));
+        commits(33, move |_| Request::Submit(submission.clone()))
+    };
+    assert_eq!(long(&["ana"]), [33]);
+    assert_eq!(long(&["ana", "bia", "caio", "duda"]), [16, 16, 1], "each recipient's counts");
+}
+
 #[test]
 fn an_acknowledgement_that_finds_no_space_is_handed_in_again() {
-    let mut office = PostOffice::new(Tight(SqliteStore::in_memory().unwrap()), 9);
+    let mut office = PostOffice::new(Watched(SqliteStore::in_memory().unwrap(), tight), 9);
     let events = office.handle(vec![(SessionId(1), login(1))], NOW).unwrap();
     let [(_, Event::LoggedIn(ref login)), ..] = events[..] else { panic!("{events:?}") };
     let (mailbox, others) = (login.mailbox, MailboxId(login.mailbox.0 + 1));

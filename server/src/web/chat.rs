@@ -111,15 +111,21 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
         let mut bucket = Bucket::new(VISITOR_RATE, Instant::now());
         // Whoever only listens needs no name.
         let mut speaker = None;
-        // What the visitor said last must be paid for before they are listened to again.
-        let mut owed = 0;
+        // What the visitor said last must be paid for before they are listened to again: from their own bucket, then from that
+        // of all.
+        let (mut owed, mut owed_to_all) = (0, 0);
         loop {
-            let wait = bucket.take(owed, Instant::now()).and_then(|()| place.hub.take(owed)).err();
-            owed = if wait.is_some() { owed } else { 0 };
+            let wait = pay(&mut owed, |cost| bucket.take(cost, Instant::now()))
+                .and_then(|()| pay(&mut owed_to_all, |cost| place.hub.take(cost)))
+                .err();
+            if wait.is_some() {
+                talk.heard();
+            }
             tokio::select! {
                 message = talk.next(), if wait.is_none() => match message? {
                     Message::Text(text) => {
                         owed = cost(text.len());
+                        owed_to_all = owed;
                         place.hub.tell(&text);
                         place.hub.room.post(&mut speaker, &text).await;
                     }
@@ -141,9 +147,26 @@ pub async fn talk(talk: &mut Talk, seat: Seat) -> Ending {
     ended.err().unwrap_or(Ending::Gone)
 }
 
+/// Takes what is owed, once, or says when that much will be there.
+fn pay(owed: &mut u32, take: impl FnOnce(u32) -> Result<(), Duration>) -> Result<(), Duration> {
+    take(*owed).map(|()| *owed = 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_waits_for_all_pays_their_own_once() {
+        let (now, mut owed, mut owed_to_all) = (Instant::now(), 60, 60);
+        let mut bucket = Bucket::new(VISITOR_RATE, now);
+        for _ in 0..9 {
+            let paid = pay(&mut owed, |cost| bucket.take(cost, now));
+            assert!(paid.and_then(|()| pay(&mut owed_to_all, |_| Err(Duration::from_secs(1)))).is_err());
+        }
+        assert_eq!((owed, owed_to_all), (0, 60));
+        assert_eq!(bucket.take(VISITOR_RATE.burst - 60, now), Ok(()));
+    }
 
     fn hub() -> Arc<Hub> {
         Arc::new(Hub::new(Door::closed()))

@@ -7,6 +7,7 @@
 mod bridge;
 mod chat;
 mod headers;
+mod meter;
 mod page;
 mod session;
 mod socket;

@@ -8,14 +8,15 @@ use malote_common::codec::HEADER_BYTES;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use super::meter::Meter;
 use super::socket::{Socket, close};
 use crate::connection::{Arrived, Caller, Context, Incoming, Outgoing, converse};
 use crate::session::Door;
 
 /// Serves the page's session to its end.
-pub async fn serve(socket: Socket, origin: String, caller: Caller, context: Context) {
+pub async fn serve(socket: Socket, meter: Meter, origin: String, caller: Caller, context: Context) {
     let (sink, stream) = socket.split();
-    let mut incoming = Texts { stream, last: Utf8Bytes::default() };
+    let mut incoming = Texts { stream, meter, last: None };
     let mut outgoing = Speaker { sink };
     converse(&mut incoming, &mut outgoing, Door::Browser { origin }, caller, context).await;
     // Both halves are from the same socket.
@@ -26,25 +27,27 @@ pub async fn serve(socket: Socket, origin: String, caller: Caller, context: Cont
 
 struct Texts {
     stream: SplitStream<Socket>,
-    /// The text that came last, for the session to look at.
-    last: Utf8Bytes,
+    meter: Meter,
+    /// What came last, for the session to look at.
+    last: Option<Message>,
 }
 
 impl Incoming for Texts {
     async fn next(&mut self) -> io::Result<Arrived<'_>> {
         // Whoever says nothing more for a while is not to cost what they said last.
-        self.last = Utf8Bytes::default();
+        if let Some(last) = self.last.take() {
+            self.meter.count(&last);
+        }
         match self.stream.next().await {
-            Some(Ok(Message::Text(text))) => {
-                self.last = text;
-                Ok(Arrived::Body(self.last.as_bytes()))
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Arrived::Nothing),
-            Some(Ok(Message::Close(_))) | None => Ok(Arrived::End),
-            Some(Ok(Message::Binary(_)) | Err(Error::Capacity(_) | Error::Utf8(_) | Error::Protocol(_))) => {
-                Ok(Arrived::Unreadable)
-            }
+            Some(Ok(message)) => Ok(match self.last.insert(message) {
+                Message::Text(text) => Arrived::Body(text.as_bytes()),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Arrived::Nothing,
+                Message::Binary(_) => Arrived::Unreadable,
+                Message::Close(_) => Arrived::End,
+            }),
+            Some(Err(Error::Capacity(_) | Error::Utf8(_) | Error::Protocol(_))) => Ok(Arrived::Unreadable),
             Some(Err(error)) => Err(io::Error::other(error)),
+            None => Ok(Arrived::End),
         }
     }
 }

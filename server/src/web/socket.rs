@@ -26,9 +26,11 @@ use tracing::info;
 
 use super::chat::{self, Seat};
 use super::headers::{Origin, origin};
+use super::meter::{Meter, Metered};
 use super::{Shared, session};
 use crate::connection::Caller;
 use crate::listener::stopped;
+use crate::long_frames::Unfinished;
 use crate::rate::{Bucket, Rate};
 use crate::session::CLOSING_TIME;
 
@@ -44,7 +46,7 @@ const WRITE_LIMIT: usize = WRITE_BYTES + limits::FRAME_BYTES + 1024;
 /// How long a peer must have said nothing to have said everything, once it was told that we do not listen.
 const QUIET: Duration = Duration::from_millis(250);
 
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 
 /// What a WebSocket is wanted for.
 pub enum Errand {
@@ -112,23 +114,25 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
         .max_write_buffer_size(WRITE_LIMIT)
         .max_message_size(Some(errand.message_bytes()))
         .max_frame_size(Some(errand.message_bytes()));
-    let connection = TokioIo::new(connection.await.map_err(io::Error::other)?);
-    let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     let Caller { id, peer, at, handshake } = caller;
+    let meter = Meter::new(Unfinished::new(shared.context.long_frames.clone(), peer.ip()));
+    let connection = TokioIo::new(connection.await.map_err(io::Error::other)?);
+    let connection = Metered::new(connection, meter.clone());
+    let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     // The request is answered. Whoever is nobody in particular has nothing to prove, and whoever logs in now counts like a
     // program that does.
     drop(handshake);
     let path = shortened(&path).to_owned();
     let now = Instant::now();
     let signs = Bucket::new(SIGN_RATE, now);
-    let mut talk = Talk { socket, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
+    let mut talk = Talk { socket, meter, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
         Errand::Session { origin } => match shared.gate.begin_handshake(peer.ip()) {
             Some(handshake) => {
                 let caller = Caller { id, peer, at, handshake };
-                session::serve(talk.socket, origin, caller, shared.context).await;
+                session::serve(talk.socket, talk.meter, origin, caller, shared.context).await;
             }
             None => talk.close(Ending::Busy).await,
         },
@@ -197,6 +201,7 @@ const SIGN_RATE: Rate = Rate { burst: 50, per_second: 50 };
 /// A WebSocket whose peer is listened to, and watched for falling silent.
 pub struct Talk {
     socket: Socket,
+    meter: Meter,
     peer: SocketAddr,
     path: String,
     heard_at: Instant,
@@ -248,21 +253,22 @@ impl Talk {
                     continue;
                 }
             };
-            (self.heard_at, self.is_pinged) = (Instant::now(), false);
-            match message {
-                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
-                    return Ok(message);
-                }
-                // A ping is answered, and costs both sides.
-                Some(Ok(_)) => {
-                    let wait = self.signs.overdraw(1, self.heard_at);
-                    self.held_until = self.heard_at.checked_add(wait).filter(|_| !wait.is_zero());
-                }
-                Some(Err(error)) => return Err(Ending::from(error)),
-                None => return Err(Ending::Gone),
+            let message = message.ok_or(Ending::Gone)??;
+            self.heard();
+            self.meter.count(&message);
+            if matches!(message, Message::Text(_) | Message::Binary(_)) {
+                info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
+                return Ok(message);
             }
+            // A ping is answered, and costs both sides.
+            let wait = self.signs.overdraw(1, self.heard_at);
+            self.held_until = self.heard_at.checked_add(wait).filter(|_| !wait.is_zero());
         }
+    }
+
+    /// The peer gives a sign of life, or could give none since we did not listen.
+    pub fn heard(&mut self) {
+        (self.heard_at, self.is_pinged) = (Instant::now(), false);
     }
 
     /// Sends a message, and waits until it has left.
@@ -313,7 +319,7 @@ pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
         }
         // Where unread bytes are left behind, the system resets the connection, and what was said last may be lost.
         let mut rest = [0; READ_BYTES];
-        while let Ok(Ok(1..)) = timeout(QUIET, socket.get_mut().read(&mut rest)).await {}
+        while let Ok(Ok(1..)) = timeout(QUIET, socket.get_mut().connection.read(&mut rest)).await {}
         Ok::<(), Error>(())
     };
     // Whoever does not answer in time has gone.

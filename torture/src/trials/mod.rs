@@ -69,6 +69,7 @@ pub const ALL: &[&Trial] = &[
     &floods::READS,
     &floods::DEVICES,
     &floods::UNFINISHED,
+    &floods::UNFINISHED_WEB,
     &floods::ACKNOWLEDGEMENTS,
     &floods::INQUIRIES,
     &floods::CONNECTIONS,

@@ -1,9 +1,9 @@
-//! Floods that come from one computer, or from one person at many: of connections, logins and what is begun on them.
+//! Floods that come from one computer, or from one person at many: of connections, logins and devices.
 
 use std::time::{Duration, Instant};
 
 use malote_common::frame::ClientFrame;
-use malote_common::{codec, limits};
+use malote_common::limits;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -18,12 +18,6 @@ pub const DEVICES: Trial = Trial {
     name: "flood-devices",
     what: "one person marks a thousand messages as read at all computers at once where they may be connected, and at more",
     run: |plan| flood(plan, Stock::Mail, devices),
-};
-
-pub const UNFINISHED: Trial = Trial {
-    name: "flood-unfinished",
-    what: "one computer begins the longest frames that there are on many connections, and ends none",
-    run: |plan| flood(plan, Stock::Nothing, unfinished),
 };
 
 pub const CONNECTIONS: Trial = Trial {
@@ -115,22 +109,4 @@ async fn devices(ground: &mut Ground<'_>) -> Figures {
         }
     }
     Figures::default().count("frames of a thousand marks", frames).count("devices refused", refused)
-}
-
-async fn unfinished(ground: &mut Ground<'_>) -> Figures {
-    const CONNECTIONS: usize = 300;
-    let mut wire = Vec::new();
-    codec::write_frame(&mut wire, &vec![0; limits::FRAME_BYTES]);
-    wire.pop();
-    let mut held = Vec::new();
-    for number in 0..CONNECTIONS {
-        if number % limits::DEVICES_CONNECTED == 0 {
-            ground.who = Who::new(ground.who.source, ground.plan);
-        }
-        let mut caller = Caller::log_in(ground.server, &ground.who.elsewhere(ground.plan)).await.expect("a place");
-        // What the server does not take waits here.
-        let _ = timeout(Duration::from_millis(10), caller.mouth.say_bytes(&wire)).await;
-        held.push(caller);
-    }
-    Figures::default().count("frames begun", held.len() as u64)
 }

@@ -2,6 +2,7 @@
 //! notices.
 
 mod computers;
+mod unfinished;
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use malote_common::frame::{ClientFrame, NameRefusal, RoomRefusal, ServerFrame};
-use malote_common::{Content, Name, Outcome, codec, limits};
+use malote_common::{Content, Name, Outcome, Submission, codec, limits};
 use malote_server::rate::Rate;
 use malote_tests::TestServer;
 use rand::rngs::StdRng;
@@ -18,7 +19,8 @@ use tokio::time::timeout_at;
 
 use super::Trial;
 use crate::bystanders::Bystanders;
-pub use computers::{CONNECTIONS, DEVICES, LOGINS, UNFINISHED};
+pub use computers::{CONNECTIONS, DEVICES, LOGINS};
+pub use unfinished::{FRAMES as UNFINISHED, WEB as UNFINISHED_WEB};
 
 use crate::caller::{Caller, Ear, Mouth, Who, source, submission};
 use crate::figures::Figures;
@@ -111,6 +113,8 @@ const PAGE_COST: u64 = 10;
 #[derive(Clone, Copy, PartialEq)]
 enum Stock {
     Nothing,
+    /// Nothing either, and browsers find it.
+    Page,
     /// More people than fit into a page.
     People,
     /// Messages for the person who floods.
@@ -119,6 +123,7 @@ enum Stock {
 
 /// Where a flood happens.
 struct Ground<'a> {
+    host: &'a TestServer,
     server: SocketAddr,
     /// Who floods.
     who: Who,
@@ -131,6 +136,7 @@ fn flood(plan: &mut StdRng, stock: Stock, attack: impl AsyncFnOnce(&mut Ground) 
     let who = Who::new(source(SOURCE), plan);
     let server = match stock {
         Stock::Nothing => TestServer::start(),
+        Stock::Page => TestServer::start_with_web(),
         Stock::People => stock::with_mail(&who, 0, 2 * limits::PEOPLE_PER_PAGE, &[], plan),
         Stock::Mail => stock::with_mail(&who, limits::READ_PER_FRAME as u64, 0, &[], plan),
     };
@@ -142,7 +148,7 @@ fn flood(plan: &mut StdRng, stock: Stock, attack: impl AsyncFnOnce(&mut Ground) 
     let before = server.memory();
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut ground = Ground { server: server.address(), who, victim: bystanders.names[0].clone(), plan };
+    let mut ground = Ground { host: &server, server: server.address(), who, victim: bystanders.names[0].clone(), plan };
     let figures = runtime.block_on(attack(&mut ground));
     let ended = Instant::now();
     let grown = server.peak_memory().saturating_sub(before);
@@ -191,13 +197,7 @@ async fn long(ground: &mut Ground<'_>) -> Figures {
         callers.push(Caller::log_in(ground.server, &who).await.expect("who floods may log in"));
     }
     let Ok([first, second, third, fourth]) = <[Caller; 4]>::try_from(callers) else { unreachable!("there are four") };
-    let content = Content { subject: String::new(), body: ".".repeat(limits::BODY_BYTES) };
-    let content = codec::encode(&content).expect("a long message");
-    let frame = |index| {
-        let mut submission = submission(AUTHOR, index + 1, index + 1, ground.victim.clone());
-        submission.message.content.clone_from(&content);
-        ClientFrame::Submit(submission)
-    };
+    let frame = |index| ClientFrame::Submit(longest(AUTHOR, index + 1, ground.victim.clone()));
     let (accepted, limited) = (Cell::new(0u64), Cell::new(0u64));
     let is_answer = |answer: &ServerFrame| {
         let ServerFrame::Outcomes { outcomes, .. } = answer else { return false };
@@ -218,6 +218,14 @@ async fn long(ground: &mut Ground<'_>) -> Figures {
         .count("messages accepted", accepted)
         .count("MiB of them", mebibytes)
         .count("rate_limited", limited)
+}
+
+/// The longest message that there is.
+fn longest(author: u64, counter: u64, to: Name) -> Submission {
+    let content = Content { subject: String::new(), body: ".".repeat(limits::BODY_BYTES) };
+    let mut submission = submission(author, counter, counter, to);
+    submission.message.content = codec::encode(&content).expect("a long message");
+    submission
 }
 
 async fn rooms(ground: &mut Ground<'_>) -> Figures {

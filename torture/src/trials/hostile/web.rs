@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use ed25519_dalek::{Signer, SigningKey};
 use malote_common::codec::Encoding;
 use malote_common::frame::{ClientFrame, ServerFrame, Welcome};
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::Toll;
 use super::malice::{self, Nuisance};
 use super::program::send_to_the_end;
+use crate::websocket::{self, BINARY, CLOSE, FINAL, PING, TEXT, message};
 
 /// Requests in one go, each on a connection of its own.
 const REQUESTS: usize = 5;
@@ -32,16 +33,10 @@ const NUISANCES: usize = 300;
 /// How long an answer to a request is waited for: whoever has not said everything gets none.
 const ANSWER: Duration = Duration::from_millis(20);
 
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const FINAL: u8 = 0x80;
-
 /// Heads of requests.
 pub async fn requests(server: &TestServer, plan: &mut StdRng, toll: &Toll) {
     for _ in 0..REQUESTS {
-        let mut stream = connect(server).await;
+        let mut stream = websocket::connect(server.web()).await;
         let bytes = request(server, plan);
         toll.requests.fetch_add(1, Ordering::Relaxed);
         toll.add(0, bytes.len());
@@ -54,7 +49,7 @@ pub async fn requests(server: &TestServer, plan: &mut StdRng, toll: &Toll) {
 /// WebSockets.
 pub async fn frames(server: &TestServer, plan: &mut StdRng, toll: &Toll) {
     let path = *["/ws", "/ws", "/chat", "/echo", "/"].choose(plan).unwrap_or(&"/ws");
-    let mut stream = upgraded(server, path).await.expect("whoever asks for it right gets a WebSocket");
+    let mut stream = websocket::upgraded(server.web(), path).await.expect("whoever asks for it right gets a WebSocket");
     let mut wire = Vec::new();
     if path == "/ws" && plan.random() {
         let welcome = log_in(server, &mut stream, plan).await.expect("whoever says it right gets in");
@@ -70,7 +65,7 @@ pub async fn frames(server: &TestServer, plan: &mut StdRng, toll: &Toll) {
 }
 
 fn request(server: &TestServer, plan: &mut StdRng) -> Vec<u8> {
-    let head = head(server, "/ws").into_bytes();
+    let head = websocket::head(server.web(), "/ws").into_bytes();
     match plan.random_range(0..6) {
         0 => vary::noise(4_000, plan),
         // Headers without end.
@@ -119,53 +114,6 @@ fn said(frame: &ClientFrame) -> Vec<u8> {
     // What is too long in JSON is said in fewer words.
     let body = Encoding::Json.encode(frame).unwrap_or_else(|_| b"{}".to_vec());
     message(FINAL | TEXT, &body)
-}
-
-/// A frame of RFC 6455, masked with zeros.
-fn message(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASKED: u8 = 0x80;
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..126 => bytes.push(MASKED | length as u8),
-        length @ 126..0x1_0000 => {
-            bytes.push(MASKED | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(MASKED | 127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
-    bytes
-}
-
-fn host(server: &TestServer) -> &str {
-    server.web().trim_start_matches("http://")
-}
-
-fn head(server: &TestServer, path: &str) -> String {
-    let host = host(server);
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-}
-
-async fn connect(server: &TestServer) -> TcpStream {
-    TcpStream::connect(host(server)).await.expect("the web listener takes connections")
-}
-
-async fn upgraded(server: &TestServer, path: &str) -> Result<TcpStream> {
-    let mut stream = connect(server).await;
-    stream.write_all(head(server, path).as_bytes()).await?;
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(stream.read_u8().await.context("no whole answer")?);
-    }
-    ensure!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-    Ok(stream)
 }
 
 async fn log_in(server: &TestServer, stream: &mut TcpStream, plan: &mut StdRng) -> Result<Welcome> {
