@@ -80,7 +80,8 @@ const FAINT: &str = "
         return color.length === 4 && color[3] === 0 ? ground(element.parentElement) : color;
     };
     const hasText = (e) => [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
-    const texts = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && hasText(e));
+    const isSeen = (e) => e.checkVisibility() && !e.closest('.unseen');
+    const texts = [...document.querySelectorAll('body *')].filter((e) => isSeen(e) && hasText(e));
     const faint = (e) => {
         const [a, b] = [parts(getComputedStyle(e).color), ground(e)].map((c) => luminance(c) + 0.05);
         return Math.max(a, b) / Math.min(a, b) < 4.5;
