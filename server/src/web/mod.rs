@@ -7,7 +7,7 @@
 mod bridge;
 mod chat;
 mod headers;
-mod meter;
+mod intake;
 mod page;
 mod session;
 mod socket;

@@ -19,14 +19,15 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracing::info;
 
 use super::chat::{self, Seat};
 use super::headers::{Origin, origin};
-use super::meter::{Meter, Metered};
+use super::intake::{Intake, PIECE};
 use super::{Shared, session};
 use crate::connection::Caller;
 use crate::listener::stopped;
@@ -34,19 +35,16 @@ use crate::long_frames::Unfinished;
 use crate::rate::{Bucket, Rate};
 use crate::session::CLOSING_TIME;
 
-/// Bytes that are read from a connection at once. Each WebSocket holds that much for as long as it lasts.
-const READ_BYTES: usize = 4 * 1024;
-
-/// Bytes of messages that are gathered before they are written.
+/// Bytes that are gathered before they are written, and of a message that are sent as one piece.
 const WRITE_BYTES: usize = 16 * 1024;
 
-/// Bytes that may wait in all: what was gathered, and the longest message with what WebSocket puts around it.
-const WRITE_LIMIT: usize = WRITE_BYTES + limits::FRAME_BYTES + 1024;
+/// Bytes that may wait in all: what was gathered, and a piece with what WebSocket puts around it.
+const WRITE_LIMIT: usize = 2 * WRITE_BYTES + 1024;
 
 /// How long a peer must have said nothing to have said everything, once it was told that we do not listen.
 const QUIET: Duration = Duration::from_millis(250);
 
-pub type Socket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
+pub type Socket = WebSocketStream<Intake<TokioIo<Upgraded>>>;
 
 /// What a WebSocket is wanted for.
 pub enum Errand {
@@ -109,15 +107,15 @@ pub fn answer(shared: &Shared, mut request: Request) -> Result<Response, StatusC
 pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Result<()> {
     let Upgrade { connection, errand, path } = upgrade;
     let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
+        .read_buffer_size(PIECE)
         .write_buffer_size(WRITE_BYTES)
         .max_write_buffer_size(WRITE_LIMIT)
         .max_message_size(Some(errand.message_bytes()))
         .max_frame_size(Some(errand.message_bytes()));
     let Caller { id, peer, at, handshake } = caller;
-    let meter = Meter::new(Unfinished::new(shared.context.long_frames.clone(), peer.ip()));
+    let unfinished = Unfinished::new(shared.context.long_frames.clone(), peer.ip());
     let connection = TokioIo::new(connection.await.map_err(io::Error::other)?);
-    let connection = Metered::new(connection, meter.clone());
+    let connection = Intake::new(connection, errand.message_bytes(), unfinished);
     let socket = Socket::from_raw_socket(connection, Role::Server, Some(config)).await;
     // The request is answered. Whoever is nobody in particular has nothing to prove, and whoever logs in now counts like a
     // program that does.
@@ -125,14 +123,14 @@ pub async fn serve(upgrade: Upgrade, caller: Caller, shared: Shared) -> io::Resu
     let path = shortened(&path).to_owned();
     let now = Instant::now();
     let signs = Bucket::new(SIGN_RATE, now);
-    let mut talk = Talk { socket, meter, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
+    let mut talk = Talk { socket, peer, path: path.clone(), heard_at: now, is_pinged: false, signs, held_until: None };
     info!(%peer, path, "WebSocket connected");
     let stopping = shared.context.stopping.clone();
     match errand {
         Errand::Session { origin } => match shared.gate.begin_handshake(peer.ip()) {
             Some(handshake) => {
                 let caller = Caller { id, peer, at, handshake };
-                session::serve(talk.socket, talk.meter, origin, caller, shared.context).await;
+                session::serve(talk.socket, origin, caller, shared.context).await;
             }
             None => talk.close(Ending::Busy).await,
         },
@@ -201,7 +199,6 @@ const SIGN_RATE: Rate = Rate { burst: 50, per_second: 50 };
 /// A WebSocket whose peer is listened to, and watched for falling silent.
 pub struct Talk {
     socket: Socket,
-    meter: Meter,
     peer: SocketAddr,
     path: String,
     heard_at: Instant,
@@ -253,16 +250,20 @@ impl Talk {
                     continue;
                 }
             };
-            let message = message.ok_or(Ending::Gone)??;
             self.heard();
-            self.meter.count(&message);
-            if matches!(message, Message::Text(_) | Message::Binary(_)) {
-                info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
-                return Ok(message);
+            match message {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
+                    return Ok(message);
+                }
+                // A ping is answered, and costs both sides.
+                Some(Ok(_)) => {
+                    let wait = self.signs.overdraw(1, self.heard_at);
+                    self.held_until = self.heard_at.checked_add(wait).filter(|_| !wait.is_zero());
+                }
+                Some(Err(error)) => return Err(Ending::from(error)),
+                None => return Err(Ending::Gone),
             }
-            // A ping is answered, and costs both sides.
-            let wait = self.signs.overdraw(1, self.heard_at);
-            self.held_until = self.heard_at.checked_add(wait).filter(|_| !wait.is_zero());
         }
     }
 
@@ -273,7 +274,21 @@ impl Talk {
 
     /// Sends a message, and waits until it has left.
     pub async fn send(&mut self, message: Message) -> Result<(), Ending> {
-        match timeout(limits::DEAD_AFTER, self.socket.send(message)).await {
+        let sending = async {
+            let (kind, bytes) = match message {
+                Message::Text(text) => (Data::Text, Bytes::from(text)),
+                Message::Binary(bytes) => (Data::Binary, bytes),
+                control => return self.socket.send(control).await,
+            };
+            let mut sent = Some(0);
+            while let Some(at) = sent {
+                let (piece, next) = piece(kind, &bytes, at);
+                self.socket.feed(piece).await?;
+                sent = next;
+            }
+            self.socket.flush().await
+        };
+        match timeout(limits::DEAD_AFTER, sending).await {
             Ok(sent) => sent.map_err(Ending::from),
             Err(_) => Err(Ending::TooSlow),
         }
@@ -307,6 +322,16 @@ impl From<Error> for Ending {
     }
 }
 
+/// The piece of a message that stands behind so many bytes of it, and how many they are then, if it was not the last. The library
+/// keeps room for the longest frame that ever left, so none is long.
+pub fn piece(kind: Data, message: &[u8], sent: usize) -> (Message, Option<usize>) {
+    let end = message.len().min(sent.saturating_add(WRITE_BYTES));
+    let is_last = end == message.len();
+    let kind = if sent == 0 { kind } else { Data::Continue };
+    let bytes = Bytes::copy_from_slice(message.get(sent..end).unwrap_or_default());
+    (Message::Frame(Frame::message(bytes, OpCode::Data(kind), is_last)), (!is_last).then_some(end))
+}
+
 /// Closes a WebSocket with a code and as much of a reason as there is room for.
 pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
     let frame = CloseFrame { code, reason: shortened(reason).into() };
@@ -318,7 +343,7 @@ pub async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
             }
         }
         // Where unread bytes are left behind, the system resets the connection, and what was said last may be lost.
-        let mut rest = [0; READ_BYTES];
+        let mut rest = [0; PIECE];
         while let Ok(Ok(1..)) = timeout(QUIET, socket.get_mut().connection.read(&mut rest)).await {}
         Ok::<(), Error>(())
     };
@@ -334,6 +359,25 @@ fn shortened(reason: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_messages_are_sent_in_pieces() {
+        let bytes: Vec<u8> = (0..=2 * WRITE_BYTES).map(|number| number as u8).collect();
+        for length in [0, 1, WRITE_BYTES, WRITE_BYTES + 1, 2 * WRITE_BYTES, 2 * WRITE_BYTES + 1] {
+            let (mut at, mut joined, mut kinds) = (Some(0), Vec::new(), Vec::new());
+            while let Some(sent) = at {
+                let (Message::Frame(frame), next) = piece(Data::Binary, &bytes[..length], sent) else { unreachable!() };
+                assert_eq!(frame.header().is_final, next.is_none());
+                kinds.push(frame.header().opcode);
+                joined.extend_from_slice(frame.payload());
+                at = next;
+            }
+            assert_eq!(joined, bytes[..length]);
+            assert_eq!(kinds[0], OpCode::Data(Data::Binary));
+            assert!(kinds[1..].iter().all(|kind| *kind == OpCode::Data(Data::Continue)));
+            assert_eq!(kinds.len(), length.div_ceil(WRITE_BYTES).max(1));
+        }
+    }
 
     #[test]
     fn reasons_are_cut_between_characters() {

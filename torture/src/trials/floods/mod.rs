@@ -3,6 +3,7 @@
 
 mod computers;
 mod unfinished;
+mod web;
 
 use std::cell::Cell;
 use std::io;
@@ -20,7 +21,8 @@ use tokio::time::timeout_at;
 use super::Trial;
 use crate::bystanders::Bystanders;
 pub use computers::{CONNECTIONS, DEVICES, LOGINS};
-pub use unfinished::{FRAMES as UNFINISHED, WEB as UNFINISHED_WEB};
+pub use unfinished::UNFINISHED;
+pub use web::{LONG as WEB_LONG, UNFINISHED as WEB_UNFINISHED};
 
 use crate::caller::{Caller, Ear, Mouth, Who, source, submission};
 use crate::figures::Figures;
@@ -85,6 +87,9 @@ const PER_SECOND: u64 = 10_000;
 
 /// … and with what costs a server less: more than it could take.
 const ENDLESS: u64 = 100_000;
+
+/// Of what is said at once, the server takes what it takes within this; the rest waits with whoever says it.
+const SAID: Duration = Duration::from_millis(10);
 
 /// What is said in one breath, at most.
 const BREATH: u64 = 500;

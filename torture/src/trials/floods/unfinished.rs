@@ -1,32 +1,21 @@
-//! Floods of what is begun and never ended: nobody else waits for it, and it costs little memory.
+//! A flood of what is begun and never ended: nobody else waits for it, and it costs little memory.
 
 use std::time::{Duration, Instant};
 
 use malote_common::frame::{ClientFrame, ServerFrame};
 use malote_common::{Outcome, codec, limits};
-use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::{AUTHOR, Ground, Stock, flood, longest};
+use super::{AUTHOR, Ground, SAID, Stock, flood, longest};
 use crate::caller::{Caller, Who, source};
 use crate::figures::Figures;
 use crate::trials::Trial;
-use crate::websocket::{self, FINAL, TEXT};
 
-pub const FRAMES: Trial = Trial {
+pub const UNFINISHED: Trial = Trial {
     name: "flood-unfinished",
     what: "one computer begins the longest frames that there are on many connections, and ends none",
     run: |plan| flood(plan, Stock::Nothing, frames),
 };
-
-pub const WEB: Trial = Trial {
-    name: "flood-unfinished-web",
-    what: "as many WebSockets as strangers may have each begin the longest message that there is, and end none",
-    run: |plan| flood(plan, Stock::Page, messages),
-};
-
-/// What the server does not take within this waits with whoever says it.
-const SAID: Duration = Duration::from_millis(10);
 
 async fn frames(ground: &mut Ground<'_>) -> Figures {
     const CONNECTIONS: usize = 300;
@@ -67,20 +56,4 @@ async fn send_longest(ground: &mut Ground<'_>) -> Duration {
     let outcomes = timeout(limits::DEAD_AFTER / 4, answered).await.expect("others' frames are waited for");
     assert!(matches!(outcomes.expect("an answer")[..], [Outcome::Accepted { .. }]));
     begun.elapsed()
-}
-
-async fn messages(ground: &mut Ground<'_>) -> Figures {
-    let web = ground.host.web();
-    let paths = [("/chat", limits::WEB_VISITORS, limits::BODY_BYTES), ("/echo", limits::WEB_ECHOES, limits::FRAME_BYTES)];
-    let mut held = Vec::new();
-    for (path, places, bytes) in paths {
-        let mut wire = websocket::message(FINAL | TEXT, &vec![b'.'; bytes]);
-        wire.pop();
-        for _ in 0..places {
-            let mut stream = websocket::upgraded(web, path).await.expect("a place");
-            let _ = timeout(SAID, stream.write_all(&wire)).await;
-            held.push(stream);
-        }
-    }
-    Figures::default().count("messages begun", held.len() as u64)
 }
