@@ -137,8 +137,7 @@ mod tests {
     #[test]
     fn whoever_finishes_nothing_keeps_only_their_own_address_waiting() {
         let long_frames = LongFrames::new();
-        let mut held: Vec<_> =
-            (0..PLACES_PER_ADDRESS).map(|_| begin(&long_frames, [10, 0, 0, 1], SHORT + 1)).collect();
+        let mut held: Vec<_> = (0..PLACES_PER_ADDRESS).map(|_| begin(&long_frames, [10, 0, 0, 1], SHORT + 1)).collect();
         assert!(held.iter_mut().all(goes_on));
         let mut next = begin(&long_frames, [10, 0, 0, 1], SHORT + 1);
         assert!(!goes_on(&mut next) && next.is_waiting());

@@ -278,7 +278,10 @@ mod tests {
         check(&[frame(FINAL | TEXT, long.as_bytes())], &[Message::text(long.as_str())]);
         for length in [125, 126, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 0xffff, 0x1_0000, LONGEST] {
             let bytes = vec![7; length];
-            check(&[frame(FINAL | BINARY, &bytes), frame(FINAL | TEXT, b"a")], &[Message::binary(bytes), Message::text("a")]);
+            check(
+                &[frame(FINAL | BINARY, &bytes), frame(FINAL | TEXT, b"a")],
+                &[Message::binary(bytes), Message::text("a")],
+            );
         }
         let parts = [frame(TEXT, begin), frame(FINAL | PING, b"?"), frame(GOES_ON, end), frame(FINAL | GOES_ON, b"")];
         check(&parts, &[Message::Ping(b"?".as_slice().into()), Message::text(long.as_str())]);
