@@ -240,6 +240,9 @@ impl Engine {
             }
             _ => {}
         }
+        if self.wishes.is_due(now.instant) {
+            self.ask_wishes();
+        }
         self.flush(now);
     }
 
@@ -252,11 +255,11 @@ impl Engine {
             Link::Up { heard_at, pinged: false } => Some(heard_at + limits::PING_AFTER),
             Link::Up { heard_at, pinged: true } => Some(heard_at + limits::DEAD_AFTER),
         };
-        let outbox = match self.link {
-            Link::Up { .. } => self.outbox.next_attempt(now),
-            _ => None,
+        let (outbox, wishes) = match self.link {
+            Link::Up { .. } => (self.outbox.next_attempt(now), self.wishes.held_until()),
+            _ => (None, None),
         };
-        [link, outbox, self.outbox.next_birthday(now)].into_iter().flatten().min()
+        [link, outbox, wishes, self.outbox.next_birthday(now)].into_iter().flatten().min()
     }
 
     /// What still has to go out.
@@ -333,7 +336,7 @@ impl Engine {
             (ServerFrame::Ping { token }, Link::Up { .. }) => self.send(&ClientFrame::Pong { token }),
             (ServerFrame::Pong { .. }, Link::Up { .. }) => {}
             (frame, Link::Up { .. }) => {
-                if self.room_frame(frame).is_some() {
+                if self.room_frame(frame, now).is_some() {
                     self.give_up(Problem::NotMalote, now);
                 } else if self.wishes_come_first {
                     self.flush(now);

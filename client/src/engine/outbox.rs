@@ -13,10 +13,10 @@ use crate::archive::{Change, Open};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// … up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a server is believed at most that says when to come again.
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+pub const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is noted for how long messages have been tried. What has passed since counts as an absence when the program
 /// starts again.

@@ -2,11 +2,13 @@
 //! pages.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use malote_common::frame::{ClientFrame, Membership, Person, Room, ServerFrame};
+use malote_common::frame::{ClientFrame, Membership, NameRefusal, Person, Room, RoomRefusal, ServerFrame};
 use malote_common::{Address, MailboxId, Name};
 
-use super::{Engine, Event};
+use super::outbox::{LONGEST_PAUSE, LONGEST_REST};
+use super::{Engine, Event, Now};
 use crate::archive::{Change, SavedRoom};
 
 /// Wishes under way at once; a server takes 16.
@@ -18,12 +20,14 @@ pub struct Wishes {
     open: VecDeque<ClientFrame>,
     /// How many of them the server has been asked.
     asked: usize,
+    /// Nothing is asked before.
+    held_until: Option<Instant>,
 }
 
 impl Wishes {
     /// What the disk says that the server is to give us back.
     pub fn new(saved: &[Address]) -> Wishes {
-        Wishes { open: saved.iter().filter_map(wish_for).collect(), asked: 0 }
+        Wishes { open: saved.iter().filter_map(wish_for).collect(), asked: 0, held_until: None }
     }
 
     /// Takes over what was not answered and is not on the disk.
@@ -41,12 +45,22 @@ impl Wishes {
 
     /// A new connection knows of none of them.
     pub fn connected(&mut self) {
-        self.asked = 0;
+        (self.asked, self.held_until) = (0, None);
+    }
+
+    /// When what was refused for now is asked again.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+
+    /// Whether that time has come.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        self.held_until.take_if(|until| *until <= now).is_some()
     }
 
     /// What may be asked now.
     pub fn next(&mut self) -> Option<ClientFrame> {
-        if self.asked >= ASKED {
+        if self.asked >= ASKED || self.held_until.is_some() {
             return None;
         }
         let next = self.open.get(self.asked).cloned()?;
@@ -64,6 +78,12 @@ impl Wishes {
         self.asked = self.asked.saturating_sub(1);
         self.open.remove(index)
     }
+
+    /// The server refuses a wish for now.
+    fn postpone(&mut self, wish: ClientFrame, until: Instant) {
+        self.open.push_back(wish);
+        self.held_until = self.held_until.max(Some(until));
+    }
 }
 
 /// What to ask of a server that is to give us back this room or name.
@@ -73,6 +93,11 @@ fn wish_for(address: &Address) -> Option<ClientFrame> {
         Address::Person(name) => Some(ClientFrame::TakeName { name: Some(name.clone()) }),
         Address::Everybody => None,
     }
+}
+
+/// For how long a server is left alone that wants to be.
+fn rest(retry_after_ms: u64) -> Duration {
+    Duration::from_millis(retry_after_ms).min(LONGEST_REST)
 }
 
 /// Lists of which some pages have come.
@@ -104,6 +129,23 @@ impl Engine {
         if let Some(index) = self.saved.wishes.iter().position(|wish| wish_for(wish).as_ref() == Some(&answered)) {
             let wish = self.saved.wishes.remove(index);
             self.keep(Change::WishAnswered(wish));
+        }
+    }
+
+    /// The server refuses a wish. Tells whether that is for the user to know: what a restored server is to give us back is asked
+    /// again where it is refused for now, since nobody else would ask for it.
+    fn wish_refused(&mut self, wait: Option<Duration>, now: Now, answers: impl Fn(&ClientFrame) -> bool) -> bool {
+        let is_ours = |wish: &ClientFrame| self.saved.wishes.iter().any(|saved| wish_for(saved).as_ref() == Some(wish));
+        let mut refused = |wait| Some((self.wishes.answered(|wish| answers(wish) && is_ours(wish))?, wait));
+        match wait.and_then(&mut refused) {
+            Some((wish, wait)) => {
+                self.wishes.postpone(wish, now.instant + wait);
+                false
+            }
+            None => {
+                self.wish_answered(answers);
+                true
+            }
         }
     }
 
@@ -156,7 +198,7 @@ impl Engine {
     }
 
     /// Takes in a frame about rooms and names; gives back what is none.
-    pub(super) fn room_frame(&mut self, frame: ServerFrame) -> Option<ServerFrame> {
+    pub(super) fn room_frame(&mut self, frame: ServerFrame, now: Now) -> Option<ServerFrame> {
         match frame {
             ServerFrame::Rooms { rooms, more } => self.rooms_page(rooms, more),
             ServerFrame::Members { mailbox, people, more } => self.members_page(mailbox, people, more),
@@ -169,11 +211,18 @@ impl Engine {
             ServerFrame::Entered { membership, created } => self.entered(&membership, created),
             ServerFrame::Left { room, mailbox } => self.left(room, mailbox),
             ServerFrame::RoomRefused { room, why } => {
-                self.wish_answered(|wish| {
+                let wait = match why {
+                    RoomRefusal::RateLimited { retry_after_ms } => Some(rest(retry_after_ms)),
+                    RoomRefusal::ServerFull => Some(LONGEST_PAUSE),
+                    _ => None,
+                };
+                let is_told = self.wish_refused(wait, now, |wish| {
                     matches!(wish, ClientFrame::Enter { room: name, .. }
                     | ClientFrame::Leave { room: name } if *name == room)
                 });
-                self.tell(Event::RoomRefused { room, why });
+                if is_told {
+                    self.tell(Event::RoomRefused { room, why });
+                }
                 self.ask_wishes();
             }
             ServerFrame::Named { name } => {
@@ -184,8 +233,14 @@ impl Engine {
                 self.ask_wishes();
             }
             ServerFrame::NameRefused { name, why } => {
-                self.wish_answered(|wish| matches!(wish, ClientFrame::TakeName { .. }));
-                self.tell(Event::NameRefused { name, why });
+                let wait = match why {
+                    NameRefusal::RateLimited { retry_after_ms } => Some(rest(retry_after_ms)),
+                    NameRefusal::ServerFull => Some(LONGEST_PAUSE),
+                    _ => None,
+                };
+                if self.wish_refused(wait, now, |wish| matches!(wish, ClientFrame::TakeName { .. })) {
+                    self.tell(Event::NameRefused { name, why });
+                }
                 self.ask_wishes();
             }
             other => return Some(other),

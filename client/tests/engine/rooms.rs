@@ -1,5 +1,7 @@
 //! Rooms and names, as the engine goes about them: in which order it keeps, asks and tells.
 
+use std::time::Duration;
+
 use malote_client::archive::{Change, Saved, SavedRoom};
 use malote_client::engine::Output;
 use malote_client::{Command, Event, Problem, Status};
@@ -418,4 +420,33 @@ fn what_a_backup_has_forgotten_of_us_is_asked_for_before_anything_is_posted() {
         assert!(outputs.contains(&Output::Keep(Change::WishAnswered(Address::Person(name("ana"))))), "{outputs:?}");
         assert!(is_posted(&outputs));
     }
+}
+
+#[test]
+fn what_a_restored_server_refuses_for_now_is_asked_again() {
+    let wishes = Address::parse_list("#obras, ana").unwrap();
+    let [enter, take] =
+        [ClientFrame::Enter { room: name("obras"), create: true }, ClientFrame::TakeName { name: Some(name("ana")) }];
+    let mut table = Table::new(Saved { rooms: [].into(), wishes, ..saved(None) });
+    assert_eq!(frames(&table.connect_in(vec![]))[1..], [enter.clone(), take.clone()]);
+    let why = RoomRefusal::RateLimited { retry_after_ms: 5_000 };
+    let full = ServerFrame::NameRefused { name: name("ana"), why: NameRefusal::ServerFull };
+    assert_eq!(table.at(ServerFrame::RoomRefused { room: name("obras"), why }), [], "the user has not asked");
+    assert_eq!(table.at(full.clone()), []);
+    let mut wait = |seconds| {
+        table.wait(Duration::from_secs(seconds));
+        let asked = frames(&table.outputs()).into_iter().filter(|frame| !matches!(frame, ClientFrame::Ping { .. }));
+        let asked: Vec<ClientFrame> = asked.collect();
+        table.at(ServerFrame::Pong { token: 0 });
+        asked
+    };
+    assert_eq!([wait(30), wait(29)].concat(), [], "the server is left alone for as long as the longer of both");
+    assert_eq!(wait(1), [enter, take.clone()]);
+    assert!(table.at(entered(1, 0)).contains(&Output::Keep(Change::WishAnswered(Address::Room(name("obras"))))));
+    table.at(full);
+    assert_eq!(
+        frames(&table.reconnect_in(vec![membership(1, 0)])).last(),
+        Some(&take),
+        "a new connection asks at once"
+    );
 }
