@@ -65,8 +65,8 @@ pub enum Arrived<'a> {
 
 /// What a session speaks by.
 pub trait Outgoing {
-    /// Writes some of the bytes, which begin with a frame's length, and returns how many; where there are none, makes
-    /// sure that earlier ones have left. May be dropped at any time.
+    /// Writes some of the bytes, which follow those that were written before and end with a frame, and returns how many; where
+    /// there are none, makes sure that earlier ones have left. May be dropped at any time.
     async fn write(&mut self, frames: &[u8]) -> io::Result<usize>;
 
     /// Writes all of the bytes, and that they were the last.

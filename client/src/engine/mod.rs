@@ -240,9 +240,7 @@ impl Engine {
             }
             _ => {}
         }
-        if self.wishes.is_due(now.instant) {
-            self.ask_wishes();
-        }
+        self.ask_postponed_wishes(now);
         self.flush(now);
     }
 

@@ -54,7 +54,7 @@ impl Wishes {
     }
 
     /// Whether that time has come.
-    pub fn is_due(&mut self, now: Instant) -> bool {
+    fn is_due(&mut self, now: Instant) -> bool {
         self.held_until.take_if(|until| *until <= now).is_some()
     }
 
@@ -146,6 +146,12 @@ impl Engine {
                 self.wish_answered(answers);
                 true
             }
+        }
+    }
+
+    pub(super) fn ask_postponed_wishes(&mut self, now: Now) {
+        if self.wishes.is_due(now.instant) {
+            self.ask_wishes();
         }
     }
 

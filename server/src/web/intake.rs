@@ -35,7 +35,7 @@ pub struct Intake<S> {
     ahead: Vec<u8>,
     /// The frame of which the payload comes.
     frame: Option<Frame>,
-    /// Bytes of the message that has begun.
+    /// Bytes of the message that has begun, with what is around its parts.
     bytes: usize,
     /// Whether these are all of it.
     is_whole: bool,
@@ -45,7 +45,9 @@ pub struct Intake<S> {
 struct Frame {
     first: u8,
     mask: Option<[u8; 4]>,
-    /// Bytes that have not come.
+    /// Bytes of the payload that have come.
+    came: usize,
+    /// And that have not.
     left: u64,
     /// And of the piece that is being handed on.
     left_of_piece: u64,
@@ -67,6 +69,14 @@ impl<S: AsyncRead> Intake<S> {
 }
 
 impl<S> Intake<S> {
+    /// Nothing is kept any more of the message that was whole, if there was one.
+    pub fn let_go(&mut self) {
+        if std::mem::take(&mut self.is_whole) {
+            self.bytes = 0;
+            self.unfinished.holds(0);
+        }
+    }
+
     /// A frame's head is there.
     fn begin(&mut self) {
         let head = std::mem::take(&mut self.head);
@@ -75,15 +85,19 @@ impl<S> Intake<S> {
             true => frame.next_piece(),
             false => head,
         };
+        if frame.is_data() {
+            self.bytes = self.bytes.saturating_add(HEAD);
+        }
         self.go_on(frame);
     }
 
     /// Some of the payload came.
     fn came(&mut self, mut frame: Frame, bytes: usize) {
+        frame.came = frame.came.saturating_add(bytes);
         frame.left = frame.left.saturating_sub(bytes as u64);
         frame.left_of_piece = frame.left_of_piece.saturating_sub(bytes as u64);
         if frame.is_data() {
-            self.count(self.bytes.saturating_add(bytes));
+            self.bytes = self.bytes.saturating_add(bytes);
         }
         if frame.left > 0 && frame.left_of_piece == 0 {
             self.ahead = frame.next_piece();
@@ -92,16 +106,14 @@ impl<S> Intake<S> {
     }
 
     fn go_on(&mut self, frame: Frame) {
+        // A sign of life is no part of a message, and costs as much for as long as it comes.
+        let beside = if frame.is_data() { 0 } else { frame.came };
+        self.unfinished.holds(self.bytes.saturating_add(beside));
         if frame.left > 0 {
             self.frame = Some(frame);
         } else if frame.is_data() && frame.first & FINAL != 0 {
             self.is_whole = true;
         }
-    }
-
-    fn count(&mut self, bytes: usize) {
-        self.bytes = bytes;
-        self.unfinished.holds(bytes);
     }
 }
 
@@ -114,7 +126,7 @@ impl Frame {
             127 => rest.split_first_chunk().map(|(length, mask)| (u64::from_be_bytes(*length), mask))?,
             length => (u64::from(length), rest),
         };
-        Some(Frame { first, mask: mask.try_into().ok(), left: length, left_of_piece: length })
+        Some(Frame { first, mask: mask.try_into().ok(), came: 0, left: length, left_of_piece: length })
     }
 
     fn is_data(&self) -> bool {
@@ -157,9 +169,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Intake<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // Whoever wants more has done with what was whole.
-        if std::mem::take(&mut this.is_whole) {
-            this.count(0);
-        }
+        this.let_go();
         ready!(this.unfinished.poll_place(context))?;
         if this.unfinished.is_overdue(Instant::now()) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -212,13 +222,14 @@ mod tests {
     use std::net::IpAddr;
 
     use futures_util::{FutureExt, StreamExt};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, join};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, Join, Sink, duplex, join, sink};
     use tokio_tungstenite::WebSocketStream;
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
     use super::*;
     use crate::long_frames::LongFrames;
+    use crate::web::socket::Ending;
 
     const TEXT: u8 = 1;
     const BINARY: u8 = 2;
@@ -245,28 +256,44 @@ mod tests {
     }
 
     /// What the library makes of these bytes, of which so many come at once, until they end or it ends the conversation.
-    fn messages(wire: &[u8], at_once: usize) -> Vec<Message> {
+    fn heard<S: AsyncRead + AsyncWrite + Unpin>(
+        wire: &[u8],
+        at_once: usize,
+        look: impl FnOnce(Join<DuplexStream, Sink>) -> S,
+    ) -> (Vec<Message>, Option<String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (mut writer, reader) = duplex(at_once);
-            let connection = intake(join(reader, tokio::io::sink()), &LongFrames::new());
+            let connection = look(join(reader, sink()));
             let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
-            let socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
-            let heard = socket.take_while(|message| std::future::ready(message.is_ok())).map(Result::unwrap);
+            let mut socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
+            let heard = async move {
+                let mut messages = Vec::new();
+                loop {
+                    match socket.next().await {
+                        Some(Ok(message)) => messages.push(message),
+                        // What ends it is told the peer.
+                        Some(Err(error)) => return (messages, Some(format!("{:?}", Ending::from(error)))),
+                        None => return (messages, None),
+                    }
+                }
+            };
             let said = async {
                 // It may have been ended by then.
                 let _ = writer.write_all(wire).await;
                 drop(writer);
             };
-            tokio::join!(said, heard.collect()).1
+            tokio::join!(said, heard).1
         })
     }
 
     #[track_caller]
     fn check(frames: &[Vec<u8>], expected: &[Message]) {
         for at_once in [1, 1_000, 1_000_000] {
-            let heard = messages(&frames.concat(), at_once);
-            assert!(heard == expected, "{at_once} bytes at once: {} messages", heard.len());
+            let wire = frames.concat();
+            let pieces = heard(&wire, at_once, |connection| intake(connection, &LongFrames::new()));
+            assert!(pieces.0 == expected, "{at_once} bytes at once: {} messages", pieces.0.len());
+            assert_eq!(pieces, heard(&wire, at_once, |connection| connection), "{at_once} bytes at once");
         }
     }
 
@@ -340,8 +367,34 @@ mod tests {
     fn a_message_that_is_whole_keeps_no_place() {
         let wire = frame(FINAL | BINARY, &vec![0; LONGEST]);
         let long_frames = LongFrames::new();
-        let mut intakes: Vec<_> = (0..1_000).map(|_| intake(wire.as_slice(), &long_frames)).collect();
-        assert!(intakes.iter_mut().all(|intake| read(intake).1));
+        let mut intakes = Vec::new();
+        for _ in 0..1_000 {
+            let mut intake = intake(wire.as_slice().chain(Never), &long_frames);
+            assert!(!read(&mut intake).1, "more may come");
+            assert!(!intake.unfinished.is_waiting());
+            intakes.push(intake);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_needs_a_place_where_it_is_long() {
+        let mut wire = frame(FINAL | PING, &vec![0; LONGEST]);
+        wire.pop();
+        let long_frames = LongFrames::new();
+        let mut held: Vec<_> = std::iter::repeat_with(|| intake(wire.as_slice(), &long_frames)).take(1_000).collect();
+        assert!(!held.iter_mut().all(|intake| read(intake).1));
+        let parts = frame(GOES_ON, b"").repeat(LONGEST);
+        let mut held: Vec<_> = std::iter::repeat_with(|| intake(parts.as_slice(), &long_frames)).take(100).collect();
+        assert!(!held.iter_mut().all(|intake| read(intake).1));
+    }
+
+    /// Of which nothing has come yet.
+    struct Never;
+
+    impl AsyncRead for Never {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context, _: &mut ReadBuf) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
     }
 
     #[test]

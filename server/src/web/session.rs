@@ -17,7 +17,7 @@ use crate::session::Door;
 pub async fn serve(socket: Socket, origin: String, caller: Caller, context: Context) {
     let (sink, stream) = socket.split();
     let mut incoming = Texts { stream, last: Utf8Bytes::default() };
-    let mut outgoing = Speaker { sink, sent: 0 };
+    let mut outgoing = Speaker { sink, left: 0 };
     converse(&mut incoming, &mut outgoing, Door::Browser { origin }, caller, context).await;
     // Both halves are from the same socket.
     if let Ok(mut socket) = incoming.stream.reunite(outgoing.sink) {
@@ -52,26 +52,26 @@ impl Incoming for Texts {
 
 struct Speaker {
     sink: SplitSink<Socket, Message>,
-    /// Bytes of the message that is being sent which have left.
-    sent: usize,
+    /// Bytes of the message that has begun to leave which have not left.
+    left: usize,
 }
 
 impl Outgoing for Speaker {
     async fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        let Some(body) = codec::frames(frames).next() else {
-            return self.sink.flush().await.map(|()| 0).map_err(io::Error::other);
+        let (head, kind, rest) = match self.left {
+            0 => match codec::frames(frames).next() {
+                Some(body) => (HEADER_BYTES, Data::Text, body),
+                None => return self.sink.flush().await.map(|()| 0).map_err(io::Error::other),
+            },
+            left => (0, Data::Continue, frames.get(..left).unwrap_or_default()),
         };
-        loop {
-            // Waits while an earlier piece is on its way: what a slow browser does not read waits in the session, which has
-            // its bounds.
-            poll_fn(|context| self.sink.poll_ready_unpin(context)).await.map_err(io::Error::other)?;
-            let (piece, next) = piece(Data::Text, body, self.sent);
-            self.sink.start_send_unpin(piece).map_err(io::Error::other)?;
-            self.sent = next.unwrap_or_default();
-            if next.is_none() {
-                return Ok(HEADER_BYTES.saturating_add(body.len()));
-            }
-        }
+        // Waits while an earlier piece is on its way: what a slow browser does not read waits in the session, which has its
+        // bounds.
+        poll_fn(|context| self.sink.poll_ready_unpin(context)).await.map_err(io::Error::other)?;
+        let (piece, length) = piece(kind, rest);
+        self.sink.start_send_unpin(piece).map_err(io::Error::other)?;
+        self.left = rest.len().saturating_sub(length);
+        Ok(length.saturating_add(head))
     }
 
     async fn finish(&mut self, mut frames: &[u8]) -> io::Result<()> {

@@ -38,8 +38,8 @@ use crate::session::CLOSING_TIME;
 /// Bytes that are gathered before they are written, and of a message that are sent as one piece.
 const WRITE_BYTES: usize = 16 * 1024;
 
-/// Bytes that may wait in all: what was gathered, and a piece with what WebSocket puts around it.
-const WRITE_LIMIT: usize = 2 * WRITE_BYTES + 1024;
+/// Bytes that may wait in all: what was gathered, a piece with what WebSocket puts around it, and answers to pings.
+const WRITE_LIMIT: usize = 4 * WRITE_BYTES;
 
 /// How long a peer must have said nothing to have said everything, once it was told that we do not listen.
 const QUIET: Duration = Duration::from_millis(250);
@@ -254,6 +254,7 @@ impl Talk {
             match message {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
                     info!(peer = %self.peer, path = self.path, bytes = message.len(), "WebSocket message");
+                    self.socket.get_mut().let_go();
                     return Ok(message);
                 }
                 // A ping is answered, and costs both sides.
@@ -280,13 +281,15 @@ impl Talk {
                 Message::Binary(bytes) => (Data::Binary, bytes),
                 control => return self.socket.send(control).await,
             };
-            let mut sent = Some(0);
-            while let Some(at) = sent {
-                let (piece, next) = piece(kind, &bytes, at);
+            let (mut kind, mut rest) = (kind, &bytes[..]);
+            loop {
+                let (piece, length) = piece(kind, rest);
                 self.socket.feed(piece).await?;
-                sent = next;
+                (kind, rest) = (Data::Continue, rest.get(length..).unwrap_or_default());
+                if rest.is_empty() {
+                    return self.socket.flush().await;
+                }
             }
-            self.socket.flush().await
         };
         match timeout(limits::DEAD_AFTER, sending).await {
             Ok(sent) => sent.map_err(Ending::from),
@@ -317,19 +320,19 @@ impl From<Error> for Ending {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Ending::TooLong,
             Error::Utf8(_) => Ending::NoText,
             Error::Protocol(_) => Ending::ProtocolError,
+            Error::WriteBufferFull(_) => Ending::TooSlow,
             _ => Ending::Gone,
         }
     }
 }
 
-/// The piece of a message that stands behind so many bytes of it, and how many they are then, if it was not the last. The library
-/// keeps room for the longest frame that ever left, so none is long.
-pub fn piece(kind: Data, message: &[u8], sent: usize) -> (Message, Option<usize>) {
-    let end = message.len().min(sent.saturating_add(WRITE_BYTES));
-    let is_last = end == message.len();
-    let kind = if sent == 0 { kind } else { Data::Continue };
-    let bytes = Bytes::copy_from_slice(message.get(sent..end).unwrap_or_default());
-    (Message::Frame(Frame::message(bytes, OpCode::Data(kind), is_last)), (!is_last).then_some(end))
+/// The next piece of a message of which so much has not been sent, and its length. The library keeps room for the longest frame that
+/// ever left, so none is long.
+pub fn piece(kind: Data, rest: &[u8]) -> (Message, usize) {
+    let bytes = rest.get(..WRITE_BYTES).unwrap_or(rest);
+    let is_last = bytes.len() == rest.len();
+    let frame = Frame::message(Bytes::copy_from_slice(bytes), OpCode::Data(kind), is_last);
+    (Message::Frame(frame), bytes.len())
 }
 
 /// Closes a WebSocket with a code and as much of a reason as there is room for.
@@ -364,18 +367,20 @@ mod tests {
     fn long_messages_are_sent_in_pieces() {
         let bytes: Vec<u8> = (0..=2 * WRITE_BYTES).map(|number| number as u8).collect();
         for length in [0, 1, WRITE_BYTES, WRITE_BYTES + 1, 2 * WRITE_BYTES, 2 * WRITE_BYTES + 1] {
-            let (mut at, mut joined, mut kinds) = (Some(0), Vec::new(), Vec::new());
-            while let Some(sent) = at {
-                let (Message::Frame(frame), next) = piece(Data::Binary, &bytes[..length], sent) else { unreachable!() };
-                assert_eq!(frame.header().is_final, next.is_none());
-                kinds.push(frame.header().opcode);
+            let (mut joined, mut pieces) = (Vec::new(), 0);
+            loop {
+                let (Message::Frame(frame), taken) = piece(Data::Binary, &bytes[joined.len()..length]) else {
+                    unreachable!()
+                };
+                assert_eq!((frame.payload().len(), frame.header().opcode), (taken, OpCode::Data(Data::Binary)));
                 joined.extend_from_slice(frame.payload());
-                at = next;
+                pieces += 1;
+                if frame.header().is_final {
+                    break;
+                }
             }
             assert_eq!(joined, bytes[..length]);
-            assert_eq!(kinds[0], OpCode::Data(Data::Binary));
-            assert!(kinds[1..].iter().all(|kind| *kind == OpCode::Data(Data::Continue)));
-            assert_eq!(kinds.len(), length.div_ceil(WRITE_BYTES).max(1));
+            assert_eq!(pieces, length.div_ceil(WRITE_BYTES).max(1));
         }
     }
 

@@ -8,11 +8,11 @@ use tokio::time::timeout;
 use super::{Ground, SAID, Stock, flood};
 use crate::figures::Figures;
 use crate::trials::Trial;
-use crate::websocket::{self, FINAL, TEXT};
+use crate::websocket::{self, FINAL, PING, TEXT};
 
 pub const UNFINISHED: Trial = Trial {
     name: "flood-unfinished-web",
-    what: "as many WebSockets as strangers may have each begin the longest message that there is, and end none",
+    what: "as many WebSockets as strangers may have each begin the longest message or ping that there is, and end none",
     run: |plan| flood(plan, Stock::Page, unfinished),
 };
 
@@ -28,10 +28,13 @@ const ECHO: (&str, usize) = ("/echo", limits::WEB_ECHOES);
 async fn unfinished(ground: &mut Ground<'_>) -> Figures {
     let mut held = Vec::new();
     for (places, bytes) in [(CHAT, limits::BODY_BYTES), (ECHO, limits::FRAME_BYTES)] {
-        let mut wire = longest(bytes);
-        wire.pop();
-        for mut stream in connect(ground, places).await {
-            let _ = timeout(SAID, stream.write_all(&wire)).await;
+        let begun = [TEXT, PING].map(|kind| {
+            let mut wire = websocket::message(FINAL | kind, &vec![b'.'; bytes]);
+            wire.pop();
+            wire
+        });
+        for (mut stream, wire) in connect(ground, places).await.into_iter().zip(begun.iter().cycle()) {
+            let _ = timeout(SAID, stream.write_all(wire)).await;
             held.push(stream);
         }
     }
