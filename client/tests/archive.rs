@@ -148,6 +148,23 @@ fn what_is_open_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_lock_that_somebody_holds_for_a_moment_is_waited_for() {
+    let mut shelf = Fixture::new();
+    let id = shelf.compose(1, "Usuario1");
+    let other = rusqlite::Connection::open(shelf.directory.path().join("archive.db")).unwrap();
+    // As whoever looks at the archive does, where they happen to look while something is written.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let letting_go = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    // It reads before it writes.
+    let tried = Change::Tried { messages: vec![(id, Duration::from_secs(1))], at: Timestamp(0) };
+    shelf.archive.apply(&[tried]).unwrap();
+    letting_go.join().unwrap();
+}
+
+#[test]
 fn a_recipient_whose_address_is_damaged_is_refused_and_nobody_else_gets_it_in_their_place() {
     let mut shelf = Fixture::new();
     let (one, two) = (shelf.compose(1, "Usuario1, Usuario2, Usuario3"), shelf.compose(2, "Usuario2"));

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use malote_common::frame::Membership;
 use malote_common::{Address, Content, Entry, Epoch, MailboxId, Message, MessageId, Name, Outcome, Seq, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::engine::Command;
 pub use error::ArchiveError;
@@ -325,6 +325,9 @@ impl Archive {
         refuse_others(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // Whoever begins to look into the archive while something is written may hold its lock for a moment. SQLite waits for
+        // that where a transaction begins with writing, and fails at once where it has read before.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "application_id", APPLICATION)?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

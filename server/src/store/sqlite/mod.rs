@@ -5,7 +5,7 @@ use std::path::Path;
 use malote_common::frame::{Person, Room};
 use malote_common::{MailboxId, Name, Seq, Timestamp};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Committed, Operation, PersonId, Run, Store, StoreError};
 use age::Age;
@@ -101,6 +101,9 @@ impl SqliteStore {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "foreign_keys", false)?;
+        // Whoever begins to read the store while something is written may hold its lock for a moment. SQLite waits for that
+        // where a transaction begins with writing, and fails at once where it has read before.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
         connection.set_prepared_statement_cache_capacity(PREPARED);
         // Without it, statements are prepared anew for nearly each value that they are given.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -238,6 +241,23 @@ mod tests {
     #[test]
     fn the_bundled_sqlite_is_recent_enough() {
         assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn a_lock_that_somebody_holds_for_a_moment_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let mut store = SqliteStore::open(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        // As whoever reads the store for a backup does, where they happen to begin while something is written.
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let letting_go = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            other.execute_batch("ROLLBACK").unwrap();
+        });
+        let login = Operation::Login { key: [1; 32], device: contract::DEVICE };
+        store.commit(&[login], Timestamp(0)).unwrap();
+        letting_go.join().unwrap();
     }
 
     #[test]
