@@ -28,7 +28,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use malote_common::fingerprint::Fingerprint;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
@@ -109,9 +109,9 @@ impl Server {
         let lock = lock_directory(&config.data)?;
         let identity = identity_of(&config.data)?;
         let store = open_store(&config.data)?;
-        let (listener, address) = listen("--listen", config.listen).await?;
+        let (listener, address) = listen("--listen", config.listen)?;
         let web = match &config.web {
-            Some(web) => bind_web(web, &identity, config.max_clients).await?,
+            Some(web) => bind_web(web, &identity, config.max_clients)?,
             None => None,
         };
         Ok(Server { listener, address, identity, store, web, config, _lock: lock })
@@ -206,16 +206,28 @@ fn identity_of(data: &Path) -> Result<Identity, StartError> {
     })
 }
 
-async fn listen(option: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+fn listen(option: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |error| StartError::Listen { option, address, error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
 
+/// Connections that may wait to be accepted, where the system allows as many. Of whoever comes when there is no room, the system
+/// forgets the first packet, and they try again after a second.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that is started again does not wait until the last traces of its former connections are gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// The web listener. Where nobody asked for its address and that is not to be had, there is none: another server on
 /// this computer may have it.
-async fn bind_web(config: &WebConfig, identity: &Identity, max_clients: usize) -> Result<Option<Web>, StartError> {
+fn bind_web(config: &WebConfig, identity: &Identity, max_clients: usize) -> Result<Option<Web>, StartError> {
     let is_local = config.address.ip().to_canonical().is_loopback();
     let tls = match &config.certificate {
         Some((certificate, key)) => Some(
@@ -228,7 +240,7 @@ async fn bind_web(config: &WebConfig, identity: &Identity, max_clients: usize) -
             Some(own.map_err(|error| StartError::WebCertificate { reason: error.to_string() })?)
         }
     };
-    match listen("--web", config.address).await {
+    match listen("--web", config.address) {
         Ok((listener, address)) => {
             let tls = tls.map(TlsAcceptor::from);
             Ok(Some(Web { listener, address, tls, visitors: is_local || config.visitors, max_clients }))
