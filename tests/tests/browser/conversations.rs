@@ -33,6 +33,27 @@ fn a_page_and_a_program_write_to_each_other() {
 }
 
 #[test]
+fn a_long_message_goes_whole_from_page_to_page() {
+    let server = TestServer::start_with_web();
+    let ana = newcomer(&server, Screen::Desktop);
+    let bia = newcomer(&server, Screen::Desktop);
+    let body: String = (0..10_000).map(|number| format!("estação {number}\n")).collect();
+    ana.write("#to", "Usuario1");
+    ana.write("#subject", "Estações");
+    // Typed by nobody: a browser takes minutes for so many keys.
+    let paste = "const field = document.getElementById('body'); field.value = arguments[0]; \
+                 field.dispatchEvent(new Event('input', { bubbles: true }));";
+    ana.run(paste, json!([body]));
+    ana.click("#send");
+    wait_state(&ana, "Estações", "entregue");
+    bia.wait_text("#list", "Estações");
+    bia.click("#list button");
+    bia.wait_text("#letter-body", "estação 0");
+    let shown = bia.run("return document.getElementById('letter-body').textContent", json!([]));
+    assert!(shown == json!(body), "{} bytes of {}", shown.as_str().unwrap_or_default().len(), body.len());
+}
+
+#[test]
 fn a_sender_sees_that_it_was_read() {
     let server = TestServer::start_with_web();
     let ana = newcomer(&server, Screen::Desktop);
